@@ -1,0 +1,1 @@
+"""Where torch meets skorch: batches, seeds, devices, the one net, the posterior stack."""

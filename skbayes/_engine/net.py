@@ -1,0 +1,296 @@
+"""The one skorch net: members or chains train together, with one history row an epoch."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
+from torch import Tensor
+
+from skbayes._engine.callbacks import StopTraining
+from skbayes._engine.rows import Batch
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+#: A training loss so many times larger than before the first step (plus one) has diverged, though
+#: it be finite: Adam's steps are bounded, so that with an absurd rate nothing overflows.
+DIVERGED = 1e6
+
+
+class StackNet(NeuralNet):
+    """skorch's net for a stacked module.
+
+    The criterion maps ``(output, batch)`` to a loss a member and row; a member's loss is the
+    weighted mean of its rows divided by the **global** mean weight (dividing by the batch's own
+    would be biased), and the sum over members is differentiated. Members share no weights, so with
+    an elementwise optimizer each trains exactly as it would alone.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for :class:`skorch.NeuralNet`.
+    penalty : sequence of float, optional
+        For every parameter tensor the coefficient of its value in the gradient: the precision of
+        a Gaussian prior over the number of data.
+    on_step : callable, optional
+        Called with the net after every step.
+    """
+
+    _start_loss: Tensor | None = None
+    _last_batch: Batch | None = None
+
+    def __init__(
+        self,
+        *args: Any,
+        penalty: Iterable[float] | None = None,
+        on_step: Callable[["StackNet"], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.penalty = penalty
+        self.on_step = on_step
+
+    def initialize(self) -> "StackNet":
+        """Initialise, and list the parameters once instead of at every step.
+
+        Returns
+        -------
+        StackNet
+            Itself.
+        """
+        super().initialize()
+        self._weights = list(self.module_.parameters())
+        penalty = [0.0] * len(self._weights) if self.penalty is None else self.penalty
+        self._penalised = [(p, c) for p, c in zip(self._weights, penalty, strict=True) if c]
+        return self
+
+    # -- one step -------------------------------------------------------------------------------
+
+    def row_losses(self, batch: Batch) -> Tensor:
+        """Losses of every member on every row.
+
+        Parameters
+        ----------
+        batch : Batch
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows)
+        """
+        return self.criterion_(self.module_(batch.X), batch)
+
+    def member_losses(self, batch: Batch, mean_weight: float) -> Tensor:
+        """Weighted mean loss of every member.
+
+        Parameters
+        ----------
+        batch : Batch
+        mean_weight : float
+            Mean weight over all rows of the training data.
+
+        Returns
+        -------
+        torch.Tensor of shape (members,)
+        """
+        losses = self.row_losses(batch)
+        if batch.weight is not None:
+            losses = losses * (batch.weight / mean_weight)
+        return losses.mean(1)
+
+    def add_penalty(self) -> None:
+        """Add the prior's part to the gradients that the loss left."""
+        with torch.no_grad():
+            for parameter, coefficient in self._penalised:
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter, alpha=coefficient)
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """Take one optimizer step.
+
+        Parameters
+        ----------
+        batch : Batch
+        **fit_params
+            Not used; skorch's signature.
+
+        Returns
+        -------
+        dict
+            ``loss``: the members' losses, detached, not synchronised with the host.
+        """
+        for (
+            parameter
+        ) in self._weights:  # the optimizer's zero_grad does this, at ten times the cost
+            parameter.grad = None
+        losses = self.member_losses(batch, self._mean_weight)
+        losses.sum().backward()
+        self.add_penalty()
+        if self._loud:
+            self.notify(
+                "on_grad_computed",
+                named_parameters=list(self.module_.named_parameters()),
+                batch=batch,
+                training=True,
+            )
+        self.optimizer_.step()
+        return {"loss": losses.detach(), "y_pred": None}
+
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """Evaluate one batch of held-back rows.
+
+        Parameters
+        ----------
+        batch : Batch
+        **fit_params
+            Not used; skorch's signature.
+
+        Returns
+        -------
+        dict
+            ``loss``, as in :meth:`train_step`.
+        """
+        with torch.no_grad():
+            return {"loss": self.member_losses(batch, self._mean_weight), "y_pred": None}
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Callable, **fit_params: Any
+    ) -> None:
+        """Run an epoch and write its one history row.
+
+        Parameters
+        ----------
+        iterator : iterable of Batch or None
+        training : bool
+        prefix : {"train", "valid"}
+            Prefix of the history's keys.
+        step_fn : callable
+            Batch -> dict with the members' losses.
+        **fit_params
+            Not used; skorch's signature.
+
+        Raises
+        ------
+        ValueError
+            If a member's loss is not finite: training has diverged.
+        """
+        if iterator is None:
+            return
+        self.module_.train(training)
+        start, batch = self._start_loss, None
+        self._mean_weight = iterator.rows.mean_weight
+        self._loud = loud = training and self._watches_batches()
+        total: Tensor | None = None
+        n_rows = 0
+        for batch in iterator:
+            if loud:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            size = batch.X.shape[-2]
+            n_rows += size
+            if training and start is None:
+                start = step["loss"].abs() + 1.0
+            total = step["loss"] * size if total is None else total.add_(step["loss"], alpha=size)
+            if loud:
+                self.history.record_batch(prefix + "_loss", step["loss"].mean().item())
+                self.history.record_batch(prefix + "_batch_size", size)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+            if training and self.on_step is not None:
+                self.on_step(self)
+        if total is None:
+            return
+        means = total / n_rows
+        self._check_losses(means, start if training else None, prefix)
+        if training:
+            self._start_loss, self._last_batch = start, batch
+            if not loud:
+                self.history.new_batch()  # skorch's Checkpoint asks for the last one
+        loss = means.mean().item()
+        best = min((row[prefix + "_loss"] for row in self.history[:-1]), default=loss)
+        self.history.record(prefix + "_loss", loss)
+        self.history.record(prefix + "_loss_best", loss <= best)
+
+    def _check_losses(self, losses: Tensor, start: Tensor | None, prefix: str) -> None:
+        bad = ~torch.isfinite(losses)
+        if start is not None:
+            bad |= losses > DIVERGED * start
+        if bool(bad.any()):
+            raise ValueError(
+                f"Training diverged: the {prefix} loss of at least one member became "
+                f"{losses[bad][0].item():.3g} in epoch {len(self.history)}. Use a smaller step "
+                "(learning_rate_init or step_size), or scale the input."
+            )
+
+    def _watches_batches(self) -> bool:
+        """Whether some callback wants to hear of batches; if none does, none is told."""
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            # it has a hook for batches, but leaves it at once
+            if not (isinstance(callback, LRScheduler) and callback.step_every == "epoch")
+            for hook in _BATCH_HOOKS
+        )
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; tell a callback's wish to stop from a user's Ctrl-C.
+
+        Parameters
+        ----------
+        method_name : str
+        **cb_kwargs
+            Passed on.
+        """
+        getattr(self, method_name)(self, **cb_kwargs)
+        stop = False  # only once every callback has been told
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except StopTraining:
+                stop = True
+            except KeyboardInterrupt:
+                # skorch's EarlyStopping ends training by raising what Ctrl-C raises
+                if not (
+                    isinstance(callback, SkorchEarlyStopping)
+                    and callback.misses_ >= callback.patience
+                ):
+                    raise
+                stop = True
+        if stop:
+            raise StopTraining
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
+        """Train on from where the net stands; unlike skorch's, let Ctrl-C through.
+
+        Parameters
+        ----------
+        X : Rows
+        y : None
+        classes : None
+        **fit_params
+            Not used; skorch's signature.
+
+        Returns
+        -------
+        StackNet
+            Itself.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self._start_loss, self._last_batch = None, None
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X)
+        except StopTraining:
+            pass
+        self.module_.eval()
+        self.notify("on_train_end", X=X, y=y)
+        if self._last_batch is not None:
+            # an epoch's losses are those before its steps: look where the last one led
+            with torch.no_grad():
+                losses = self.member_losses(self._last_batch, X.mean_weight)
+            self._check_losses(losses, self._start_loss, "train")
+        self._last_batch = None
+        return self

@@ -1,0 +1,200 @@
+"""The posterior: a stacked module whose leading axis counts draws, applied in blocks."""
+
+import copy
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from skbayes._engine.rows import to_tensor
+
+#: Bytes that a block's widest activations may take: on a CPU what its second-level cache holds
+#: (twice as fast for ten members as one pass over all rows), elsewhere what keeps the device busy.
+BLOCK_BYTES = {"cpu": 3 * 2**19, "cuda": 2**28, "mps": 2**26}
+
+
+class Posterior:
+    """Draws of a network's parameters.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A stacked module; every parameter has a leading axis of draws.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The same, in evaluation mode, without gradients.
+    n_draws : int
+        Number of draws.
+    dtype : torch.dtype
+        Type that the network computes in.
+    device : torch.device
+        Where the network lives.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module.eval().requires_grad_(False)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Read off once what walking through the module would cost at every prediction."""
+        parameters = list(self.module.parameters())
+        self.n_draws = parameters[0].shape[0]
+        self.dtype = parameters[0].dtype
+        self.device = parameters[0].device
+        # a parameter's trailing axes bound the layer widths that it connects
+        self._width = max(max(p.shape[1:], default=1) for p in parameters)
+        # functional_call swaps weights in the module itself: one thread at a time
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_draws(cls, module: nn.Module, draws: Mapping[str, Tensor]) -> "Posterior":
+        """Make a posterior of a module's architecture and other weights.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            A stacked module, left as it is.
+        draws : mapping of str to torch.Tensor
+            For every name of ``module.named_parameters()`` a tensor with a leading axis of draws.
+
+        Returns
+        -------
+        Posterior
+        """
+        stack = copy.deepcopy(module)
+        n_draws = len(next(iter(draws.values())))
+        for name, values in draws.items():
+            owner = stack.get_submodule(name.rpartition(".")[0])
+            setattr(owner, name.rpartition(".")[2], nn.Parameter(values, requires_grad=False))
+        for name, buffer in list(stack.named_buffers()):
+            # buffers are not sampled; one copy a draw keeps every stack alike
+            owner = stack.get_submodule(name.rpartition(".")[0])
+            owner._buffers[name.rpartition(".")[2]] = buffer[:1].repeat_interleave(n_draws, 0)
+        return cls(stack)
+
+    @property
+    def params(self) -> dict[str, Tensor]:
+        """Name -> tensor with a leading axis of draws."""
+        return dict(self.module.named_parameters())
+
+    def to(self, device: str | torch.device) -> "Posterior":
+        """Move to a device.
+
+        Parameters
+        ----------
+        device : str or torch.device
+
+        Returns
+        -------
+        Posterior
+            Itself.
+        """
+        self.module.to(device)
+        self._look_up()
+        return self
+
+    def is_finite(self) -> bool:
+        """Whether every weight of every draw is a finite number.
+
+        Returns
+        -------
+        bool
+        """
+        return all(bool(torch.isfinite(p).all()) for p in self.module.parameters())
+
+    def evaluate(
+        self, X: np.ndarray | sparse.csr_array, draws: np.ndarray | None = None
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Outputs of the network, block by block.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (rows, features)
+        draws : ndarray of int, optional
+            Draws to use, all by default.
+
+        Yields
+        ------
+        draw_slice, row_slice : slice
+            Where the block belongs in the whole (of the selected draws).
+        output : torch.Tensor of shape (block draws, block rows, outputs)
+        """
+        n_draws = self.n_draws if draws is None else len(draws)
+        n_rows = X.shape[0]
+        draw_step, row_step = self._block_shape(n_draws, *X.shape)
+        with torch.no_grad():
+            for row_start in range(0, n_rows, row_step):
+                rows = slice(row_start, min(row_start + row_step, n_rows))
+                block: Any = X[rows] if n_rows > row_step else X
+                dense = block.toarray() if sparse.issparse(block) else block
+                tensor = to_tensor(dense, self.device, self.dtype)
+                for draw_start in range(0, n_draws, draw_step):
+                    chosen = slice(draw_start, min(draw_start + draw_step, n_draws))
+                    yield chosen, rows, self._apply(chosen, draws, n_draws, tensor)
+
+    def _apply(self, chosen: slice, draws: np.ndarray | None, n_draws: int, rows: Tensor) -> Tensor:
+        with self._lock:
+            if draws is None and chosen.stop - chosen.start == n_draws:
+                return self.module(rows)
+            state = dict(self.module.named_parameters()) | dict(self.module.named_buffers())
+            if draws is None:
+                part = {name: values[chosen] for name, values in state.items()}
+            else:
+                index = torch.as_tensor(draws[chosen], device=self.device)
+                part = {name: values.index_select(0, index) for name, values in state.items()}
+            return functional_call(self.module, part, (rows,))
+
+    def _block_shape(self, n_draws: int, n_rows: int, n_features: int) -> tuple[int, int]:
+        """Number of draws and rows of which one block's widest activation fits the budget."""
+        per_row = 2 * max(self._width, n_features) * torch.finfo(self.dtype).bits // 8
+        fits = max(BLOCK_BYTES.get(self.device.type, 2**26) // per_row, 1)
+        row_step = min(n_rows, max(fits // min(n_draws, 16), 1))
+        return min(n_draws, max(fits // max(row_step, 1), 1)), max(row_step, 1)
+
+    # -- storage: plain arrays and a weightless skeleton ------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        arrays = {name: p.detach().cpu().numpy() for name, p in self.module.named_parameters()}
+        buffers = {name: b.detach().cpu().numpy() for name, b in self.module.named_buffers()}
+        skeleton = copy.deepcopy(self.module).to("meta")
+        return {
+            "skeleton": skeleton,
+            "arrays": arrays,
+            "buffers": buffers,
+            "device": self.device.type,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # a model that was fitted on a GPU loads where there is none
+        gone = state["device"] == "cuda" and not torch.cuda.is_available()
+        device = torch.device("cpu" if gone else state["device"])
+        module = state["skeleton"]
+        # np.array copies: a pickle may be memory-mapped read-only
+        tensors = {name: torch.from_numpy(np.array(a)) for name, a in state["arrays"].items()}
+        tensors |= {name: torch.from_numpy(np.array(a)) for name, a in state["buffers"].items()}
+        module.load_state_dict(tensors, assign=True, strict=False)
+        self.module = module.to(device).eval().requires_grad_(False)
+        self._look_up()
+
+
+class StackStorageMixin:
+    """What estimators with a stack (``posterior_``) leave out of a pickle."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the stack is all that prediction and continued training need; the net would store its
+        # weights twice
+        state: dict[str, Any] = super().__getstate__().copy()  # type: ignore[attr-defined]
+        state.pop("net_", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        if "posterior_" in state:
+            self.device_ = self.posterior_.device  # type: ignore[attr-defined]

@@ -1,0 +1,230 @@
+"""Training data on its way to the members: rows, and each member's shuffled minibatches."""
+
+import copy
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """What one step sees.
+
+    Attributes
+    ----------
+    X : torch.Tensor of shape (rows, features) or (members, rows, features)
+        Without the member axis all members see the same rows.
+    y : torch.Tensor or None
+        Targets, with the leading axes of ``X``.
+    weight : torch.Tensor or None
+        Weights of the rows, likewise.
+    """
+
+    X: Tensor
+    y: Tensor | None
+    weight: Tensor | None
+
+
+class Rows(torch.utils.data.Dataset):
+    """Rows of X with targets and weights, X dense on the device or sparse on the host.
+
+    Parameters
+    ----------
+    X : ndarray or scipy.sparse.csr_array of shape (rows, features)
+        Dense input is moved to the device once; sparse input is made dense batch by batch.
+    y : ndarray or None
+        Targets (moved as they are).
+    weight : ndarray of shape (rows,) or None
+        Weights.
+    device : torch.device
+    dtype : torch.dtype
+        Type of X and of the weights on the device.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray | sparse.csr_array,
+        y: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.device = device
+        self.dtype = dtype
+        self._sparse = sparse.csr_array(X) if sparse.issparse(X) else None
+        self._dense = None if self._sparse is not None else to_tensor(X, device, dtype)
+        self.n_rows, self.n_features = X.shape
+        self.y = None if y is None else to_tensor(y, device, _target_dtype(y, dtype))
+        self.weight = None if weight is None else to_tensor(weight, device, dtype)
+        self.mean_weight = 1.0 if weight is None else float(np.mean(weight))
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.take(torch.as_tensor([index]))
+
+    @property
+    def n_data(self) -> float:
+        """Sum of the weights: the N of the posterior."""
+        return self.n_rows * self.mean_weight
+
+    def split(self, n_held_back: int, generator: torch.Generator) -> tuple["Rows", "Rows"]:
+        """Divide the rows at random.
+
+        Parameters
+        ----------
+        n_held_back : int
+            Number of rows in the second part.
+        generator : torch.Generator
+
+        Returns
+        -------
+        tuple of Rows
+        """
+        order = torch.randperm(len(self), generator=generator)
+        return self._subset(order[n_held_back:]), self._subset(order[:n_held_back])
+
+    def _subset(self, index: Tensor) -> "Rows":
+        part = copy.copy(self)
+        on_device = index.to(self.device)
+        part.n_rows = len(index)
+        if self._dense is not None:
+            part._dense = self._dense[on_device]
+        if self._sparse is not None:
+            part._sparse = self._sparse[index.numpy()]
+        part.y = None if self.y is None else self.y[on_device]
+        if self.weight is not None:
+            part.weight = self.weight[on_device]
+            part.mean_weight = float(part.weight.mean())
+        return part
+
+    def everything(self) -> Batch:
+        """All rows, shared by all members.
+
+        Returns
+        -------
+        Batch
+        """
+        X = self._dense
+        if X is None:
+            assert self._sparse is not None
+            X = to_tensor(self._sparse.toarray(), self.device, self.dtype)
+        return Batch(X, self.y, self.weight)
+
+    def take(self, index: Tensor) -> Batch:
+        """Gather rows.
+
+        Parameters
+        ----------
+        index : torch.Tensor of int, on the CPU, of shape (rows,) or (members, rows)
+
+        Returns
+        -------
+        Batch
+            With the leading axes of ``index``.
+        """
+        flat = index.reshape(-1)
+        if self._dense is not None:
+            on_device = flat.to(self.device)
+            X = self._dense.index_select(0, on_device)
+        else:
+            assert self._sparse is not None
+            on_device = flat.to(self.device)
+            X = to_tensor(self._sparse[flat.numpy()].toarray(), self.device, self.dtype)
+        shape = tuple(index.shape)
+        y = None if self.y is None else self.y.index_select(0, on_device)
+        weight = None if self.weight is None else self.weight.index_select(0, on_device)
+        return Batch(
+            X.view(*shape, self.n_features),
+            None if y is None else y.view(*shape, *y.shape[1:]),
+            None if weight is None else weight.view(shape),
+        )
+
+
+def to_tensor(values: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Copy an array to a tensor; read-only and negatively strided arrays too.
+
+    Parameters
+    ----------
+    values : ndarray
+    device : torch.device
+    dtype : torch.dtype
+
+    Returns
+    -------
+    torch.Tensor
+        Shares memory with ``values`` where that is safe.
+    """
+    values = np.ascontiguousarray(values)
+    if not values.flags.writeable:
+        values = values.copy()
+    return torch.from_numpy(values).to(device=device, dtype=dtype)
+
+
+def _target_dtype(y: np.ndarray, dtype: torch.dtype) -> torch.dtype:
+    return torch.int64 if np.issubdtype(y.dtype, np.integer) else dtype
+
+
+class MemberBatches:
+    """Iterator over one epoch: every member walks through its own shuffle of the rows.
+
+    When a batch holds all rows there is nothing to shuffle: the one batch is shared and costs no
+    gather, and the step is a deterministic function of the (weighted) data.
+
+    Parameters
+    ----------
+    rows : Rows
+    batch_size : int
+    n_members : int
+    generator : torch.Generator
+        Source of the shuffles (on the CPU, so that they agree across devices).
+    steps_per_epoch : int, optional
+        Number of batches in an epoch; one pass through the rows by default. The walk goes on
+        across epochs.
+    n_steps : int, optional
+        Number of batches after which the walk ends, whatever the epoch.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        n_members: int,
+        generator: torch.Generator,
+        steps_per_epoch: int | None = None,
+        n_steps: int | None = None,
+    ) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.n_members = n_members
+        self.generator = generator
+        self.steps_per_epoch = steps_per_epoch or -(-len(rows) // batch_size)
+        self._walk = islice(self._passes(), n_steps)
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return islice(self._walk, self.steps_per_epoch)
+
+    def _passes(self) -> Iterator[Batch]:
+        n = len(self.rows)
+        if self.batch_size >= n:
+            everything = self.rows.everything()  # sparse rows are made dense once
+            while True:
+                yield everything
+        # Batches of one size (to a row): a small last one would have a much noisier gradient
+        n_batches = -(-n // self.batch_size)
+        bounds = [n * i // n_batches for i in range(n_batches + 1)]
+        while True:
+            order = torch.stack(
+                [torch.randperm(n, generator=self.generator) for _ in range(self.n_members)]
+            )
+            for start, stop in pairwise(bounds):
+                yield self.rows.take(order[:, start:stop])

@@ -1,0 +1,180 @@
+"""What every learner is: parameters without data, and the methods of its estimator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skbayes._draws import transform_leading
+from skbayes.active._checks import new_random_state
+from skbayes.active._rows import count_rows, take_rows
+
+
+def _estimator_has(method: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(self.estimator, method)
+
+
+class BaseLearner(MetaEstimatorMixin, BaseEstimator):
+    """Base of the learners: a subclass says how it asks and how it is taught.
+
+    It has the attributes ``estimator``, ``random_state``, ``X_training`` and ``y_training``.
+    """
+
+    estimator: Any
+    random_state: Any
+    X_training: Any
+    y_training: Any
+    _stream: np.random.RandomState | None = None
+    _stream_seed: Any = None
+
+    def predict(self, X: Any, **kwargs: Any) -> Any:
+        """Predict by the estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+        **kwargs
+            Further arguments of the estimator's method.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.estimator.predict(X, **kwargs)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: Any, **kwargs: Any) -> Any:
+        """Class probabilities by the estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+        **kwargs
+            Further arguments of the estimator's method.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        return self.estimator.predict_proba(X, **kwargs)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> Any:
+        """Signed distances from the estimator's threshold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        return self.estimator.decision_function(X)
+
+    @available_if(_estimator_has("score_samples"))
+    def score_samples(self, X: Any) -> Any:
+        """Score every row by a detector, higher = more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.estimator.score_samples(X)
+
+    def score(self, X: Any, y: Any, **kwargs: Any) -> Any:
+        """Score of the estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their true labels.
+        **kwargs
+            Further arguments of the estimator's method.
+
+        Returns
+        -------
+        float
+        """
+        return self.estimator.score(X, y, **kwargs)
+
+    def transform_without_estimating(self, X: Any) -> Any:
+        """Transform rows by the leading steps of the estimator, if it is a fitted pipeline.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        {ndarray, sparse matrix, DataFrame} of shape (n_samples, n_features_out)
+            X itself if there are no leading steps.
+        """
+        return transform_leading(self.estimator, X)
+
+    @property
+    def classes_(self) -> Any:
+        """Class labels of the fitted estimator."""
+        return self.estimator.classes_
+
+    # -- pieces -----------------------------------------------------------------------------------
+
+    def _sampled(self, X: Any, y: Any, bootstrap: bool) -> tuple[Any, Any]:
+        if not bootstrap:
+            return X, y
+        n_rows = count_rows(X, "X")
+        chosen = self._get_random_state().randint(n_rows, size=n_rows)
+        return take_rows(X, chosen), take_rows(y, chosen)
+
+    def _get_random_state(self) -> np.random.RandomState:
+        # one stream over all queries, begun again once the seed is another one
+        if self._stream is None or self._stream_seed != self.random_state:
+            self._restart_stream()
+        assert self._stream is not None
+        return self._stream
+
+    def _restart_stream(self) -> None:
+        self._stream = new_random_state(self.random_state)
+        self._stream_seed = self.random_state
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # the data are no parameters: clone and repr leave them out
+        names = super()._get_param_names()
+        return [name for name in names if name not in ("X_training", "y_training")]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if hasattr(self.estimator, "__sklearn_tags__"):
+            inner = get_tags(self.estimator)
+            tags.estimator_type = inner.estimator_type
+            tags.classifier_tags = inner.classifier_tags
+            tags.regressor_tags = inner.regressor_tags
+            tags.target_tags = inner.target_tags
+            tags.input_tags = inner.input_tags
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        if not hasattr(self.estimator, "__sklearn_tags__"):
+            return self.X_training is not None
+        try:
+            check_is_fitted(self.estimator)
+        except NotFittedError:
+            return False
+        return True

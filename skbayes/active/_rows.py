@@ -1,0 +1,154 @@
+"""Rows of whatever holds data: arrays, sparse matrices, lists, data frames."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+
+def count_rows(X: Any, name: str) -> int:
+    """Count rows.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame, Series}
+        Data.
+    name : str
+        What an error calls it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If it has no rows, as a number has not.
+    """
+    shape = getattr(X, "shape", None)
+    if shape is None and hasattr(X, "__len__") and not isinstance(X, str | bytes):
+        return len(X)
+    if not shape:
+        raise ValueError(f"{name} must be an array, sparse matrix, list or data frame; got {X!r}")
+    return int(shape[0])
+
+
+def take_rows(X: Any, indices: np.ndarray) -> Any:
+    """Take rows by their position.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame, Series}
+        Data.
+    indices : ndarray of int
+        Positions.
+
+    Returns
+    -------
+    object
+        Of X's kind; sparse formats that cannot be indexed come back as CSR.
+    """
+    if hasattr(X, "iloc"):
+        return X.iloc[indices]
+    if isinstance(X, list | tuple):
+        return [X[index] for index in indices]
+    if sparse.issparse(X) and not hasattr(X, "__getitem__"):
+        X = X.tocsr()
+    return X[indices]
+
+
+def stack_rows(old: Any, new: Any, name: str) -> Any:
+    """Append rows.
+
+    Parameters
+    ----------
+    old : {array-like, sparse matrix, DataFrame, Series}
+        What there is; the result is of its kind (sparse if either is).
+    new : {array-like, sparse matrix, DataFrame, Series}
+        What is appended.
+    name : str
+        What an error calls it.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError
+        If the shapes or columns do not fit.
+    """
+    try:
+        if sparse.issparse(old) or sparse.issparse(new):
+            return sparse.vstack([old, new], format="csr")
+        if hasattr(old, "iloc"):
+            return _stack_pandas(old, new)
+        if isinstance(old, list | tuple):
+            return [*old, *(new if isinstance(new, list | tuple) else np.asarray(new).tolist())]
+        return np.concatenate([np.asarray(old), np.asarray(new)])
+    except ValueError as error:
+        raise ValueError(
+            f"the new {name} does not fit {name}_training: shape {np.shape(new)} after "
+            f"{np.shape(old)} ({error})"
+        ) from error
+
+
+def check_training_rows(X: Any, y: Any) -> None:
+    """Check that rows and labels are as many, and at least one.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame}
+        Rows.
+    y : array-like
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    n_rows, n_labels = count_rows(X, "X"), count_rows(y, "y")
+    if n_rows != n_labels:
+        raise ValueError(f"X has {n_rows} rows and y {n_labels} labels; they must be as many")
+    if n_rows == 0:
+        raise ValueError("X has 0 rows; at least one labelled row is needed to learn from")
+
+
+def check_same_kind(old: Any, new: Any) -> None:
+    """Check that new labels are of the kind of the old ones, text or numbers.
+
+    Parameters
+    ----------
+    old : array-like
+        Labels so far.
+    new : array-like
+        Labels to come.
+
+    Raises
+    ------
+    ValueError
+        If they are not: numpy would turn the numbers into text, as classes of their own.
+    """
+    kinds = ["text" if _is_text(y) else "numbers" for y in (old, new)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"y holds {kinds[1]} and y_training {kinds[0]}; labels must be of one kind"
+        )
+
+
+def _is_text(y: Any) -> bool:
+    y = np.asarray(y)
+    return y.dtype.kind in "US" or (y.dtype.kind == "O" and isinstance(y.flat[0], str))
+
+
+def _stack_pandas(old: Any, new: Any) -> Any:
+    import pandas as pd
+
+    if old.ndim == 1:
+        new = new if hasattr(new, "iloc") else pd.Series(np.asarray(new), name=old.name)
+    elif not hasattr(new, "iloc"):
+        new = pd.DataFrame(np.asarray(new), columns=old.columns)
+    elif set(new.columns) != set(old.columns):
+        raise ValueError(f"columns {list(new.columns)} after {list(old.columns)}")
+    return pd.concat([old, new])

@@ -1,0 +1,6 @@
+"""Density estimation and anomaly scores by variational autoencoders."""
+
+from skbayes.density._anomaly import VAEAnomalyDetector
+from skbayes.density._vae import VAE
+
+__all__ = ["VAE", "VAEAnomalyDetector"]

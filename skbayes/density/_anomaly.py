@@ -1,0 +1,293 @@
+"""Anomaly detection by a variational autoencoder."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skbayes._sklearn import Interval, StrOptions
+from skbayes.density._base import BaseVAE
+from skbayes.density._head import LabelHead
+
+#: Standard deviations beyond which a decoded code speaks no louder to the label head.
+MAX_DEVIATION = 5.0
+
+
+class VAEAnomalyDetector(OutlierMixin, BaseVAE):
+    r"""Anomaly detector that scores rows by a variational autoencoder.
+
+    The autoencoder models the training rows (:class:`VAE` says how); rows that it gives a low score
+    are anomalous. Meant for standardised features. Where some labels are known, ``fit_labels``
+    corrects the score by a small head, and leaves the density as it is.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Width of the code; ``"auto"`` is three quarters of the number of features, between 2 and 64.
+        It may exceed the number of features.
+    hidden_layer_sizes : array-like of int or int, default=(96, 96)
+        Hidden layers of the encoder; the decoder has them in reverse. ``()`` makes both linear, a
+        probabilistic PCA.
+    activation : str, default="silu"
+        A key of :data:`skbayes.nn.ACTIVATIONS`.
+    n_members : int, default=4
+        Number of autoencoders that train together, each from its own initial weights. The
+        score is the mean of theirs.
+    noise : {"per_feature", "shared"}, default="per_feature"
+        Whether every feature has its own learned output variance, or all share one.
+    beta : float, default=1.0
+        Weight of the divergence in training. 1 is the evidence lower bound; less trusts
+        the data more.
+    score_method : {"elbo", "iwae", "reconstruction"}, default="elbo"
+        What ``score_samples`` is made of: the evidence lower bound; the importance-weighted
+        log-likelihood, a tighter bound; or the log-likelihood given the mean code.
+    n_importance : int, default=20
+        Number of codes drawn for a score, the same noise for every row, so that a row's score does
+        not depend on its neighbours.
+    contamination : float or "auto", default="auto"
+        Share of the training rows that ``predict`` calls anomalous, in (0, 0.5]. ``"auto"`` is 0.1.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data; ``"auto"`` makes about 1000 steps of them, whatever the
+        number of rows.
+    learning_rate_init : float, default=0.003
+        Rate of Adam at the start; it falls to zero along a cosine.
+    batch_size : int, default=128
+        Rows a step.
+    early_stopping : bool, default=False
+        Whether training ends when the loss on held-back rows stops falling.
+    validation_fraction : float, default=0.1
+        Share of the rows held back, with ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement that end training, with ``early_stopping``.
+    tol : float, default=1e-4
+        Least improvement that counts, in nats a row.
+    skorch_callbacks : list of skorch.callbacks.Callback, default=None
+        Passed through to skorch (copied in ``fit``).
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    dtype : {"float32", "float64"}, default=None
+        Type to compute in; by default that of X. Scores are float64.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, shuffles and noise.
+    verbose : int, default=0
+        1 prints a row of the history as it comes.
+
+    Attributes
+    ----------
+    offset_ : float
+        ``decision_function`` is ``score_samples - offset_``; the ``contamination`` quantile of the
+        training scores, 0 after ``fit_labels``.
+    posterior_ : Posterior
+        The members; ``posterior_.module`` is a :class:`skbayes.nn.StackedVAE`.
+    n_components_ : int
+        Width of the code.
+    noise_variance_ : ndarray of shape (n_features,)
+        Learned output variance, mean over members.
+    history_ : dict of ndarray
+        ``epoch``, ``train_loss`` (negative bound a row, mean over members), ``dur``,
+        ``learning_rate``, ``valid_loss`` with ``early_stopping``.
+    n_iter_ : int
+        Number of epochs.
+    net_ : skorch.NeuralNet
+        The net that trained the members; not part of a pickle.
+    device_ : torch.device
+        Where the network lives.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had them.
+
+    References
+    ----------
+    D. P. Kingma and M. Welling, Auto-encoding variational Bayes, ICLR 2014.
+
+    Y. Burda, R. Grosse and R. Salakhutdinov, Importance weighted autoencoders, ICLR 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from skbayes import VAEAnomalyDetector
+    >>> from skbayes.metrics import anomaly_roc_auc_score
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X, malignant = scale(X), 1 - y
+    >>> detector = VAEAnomalyDetector(max_iter=50, random_state=0).fit(X[y == 1][:200])
+    >>> bool(anomaly_roc_auc_score(malignant, detector.score_samples(X)) > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **BaseVAE._parameter_constraints,
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+    }
+
+    def __init__(
+        self,
+        n_components="auto",
+        hidden_layer_sizes=(96, 96),
+        *,
+        activation="silu",
+        n_members=4,
+        noise="per_feature",
+        beta=1.0,
+        score_method="elbo",
+        n_importance=20,
+        contamination="auto",
+        max_iter="auto",
+        learning_rate_init=0.003,
+        batch_size=128,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        skorch_callbacks=None,
+        warm_start=False,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_members = n_members
+        self.noise = noise
+        self.beta = beta
+        self.score_method = score_method
+        self.n_importance = n_importance
+        self.contamination = contamination
+        self.max_iter = max_iter
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.skorch_callbacks = skorch_callbacks
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _after_fit(self, X: Any) -> None:
+        self.__dict__.pop("_head", None)
+        scores = self._ranking(X)
+        share = 0.1 if self.contamination == "auto" else self.contamination
+        self.offset_ = float(np.percentile(scores, 100 * share))
+        # the head starts from the density's own judgement, in units of the scores' middle half
+        self._density_offset = self.offset_
+        self._density_scale = float(np.subtract(*np.percentile(scores, [75, 25]))) or 1.0
+        decoded = self._reconstruct(X).astype(np.float64)
+        variance = decoded.var(axis=0)
+        # a column that is hardly reconstructed is not blown up to the size of the others
+        floor = 0.1 * np.sqrt((variance + self.noise_variance_).mean())
+        self._decoded_mean = decoded.mean(axis=0)
+        self._decoded_scale = np.maximum(np.sqrt(variance), floor)
+
+    def _ranking(self, X: Any) -> np.ndarray:
+        """Score of the density alone: mean over members."""
+        return self._member_scores(X, self.score_method).mean(axis=0)
+
+    def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """What the head sees: the density's log-odds and the decoded codes, standardised.
+
+        Decoded, because there every direction matters as much as it does in the data; a code has
+        directions that the encoder does not use. (On eight sets of ADBench the AUC with 50 labels
+        is .02 higher so.)
+        """
+        deviation = (self._ranking(X) - self._density_offset) / self._density_scale
+        decoded = self._reconstruct(X).astype(np.float64)
+        decoded = (decoded - self._decoded_mean) / self._decoded_scale
+        # A row may lie hundreds of units from the rest. Compressed (the order stays) and clipped,
+        # its label cannot outvote all others
+        decoded = np.nan_to_num(decoded, nan=0.0).clip(-MAX_DEVIATION, MAX_DEVIATION)
+        return 2.0 * np.arcsinh(0.5 * deviation), decoded
+
+    def _score_samples(self, X: Any) -> np.ndarray:
+        if hasattr(self, "_head"):
+            return self._head.log_odds(*self._features(X))
+        return self._ranking(X)
+
+    def fit_labels(self, X: Any, y: Any) -> "VAEAnomalyDetector":
+        """Learn from labels, all that there are: refit the head, never the density.
+
+        The head is a logistic regression on the density's score and the decoded codes, with a
+        prior that makes it the density's own ranking where there are no labels. It stays that
+        where all labels are of one kind.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Labelled rows.
+        y : array-like of shape (n_samples,)
+            +1 for normal, -1 for anomalous. One kind alone is enough.
+
+        Returns
+        -------
+        self : object
+            From now on ``score_samples`` is the log-odds of being normal, and ``offset_`` is 0.
+
+        Raises
+        ------
+        ValueError
+            If there is a label other than +1 and -1, or as many labels as rows there are not.
+        """
+        X = self._validate_predict(X)
+        labels = np.asarray(y)
+        if labels.shape != (X.shape[0],):
+            raise ValueError(
+                f"y must have one label a row, shape ({X.shape[0]},), got {labels.shape}"
+            )
+        if not np.isin(labels, (1, -1)).all():
+            other = np.setdiff1d(labels, [1, -1]).tolist()
+            raise ValueError(f"y must hold +1 (normal) and -1 (anomaly) only, got also {other}")
+        self._head = LabelHead().fit(*self._features(X), labels == 1)
+        self.offset_ = 0.0
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Anomaly ranking score: higher is more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats: as ``score_method`` says, log-odds after ``fit_labels``.
+        """
+        return self._score_samples(self._validate_predict(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score above the threshold; negative for anomalies.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Tell anomalies.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            +1 for normal rows, -1 for anomalies.
+        """
+        check_is_fitted(self, "posterior_")
+        return np.where(self.decision_function(X) < 0, -1, 1)

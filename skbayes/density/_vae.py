@@ -1,0 +1,203 @@
+"""Density estimation and codes by a variational autoencoder."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import DensityMixin
+
+from skbayes.density._base import BaseVAE
+from skbayes.density._scores import DENSITIES
+
+
+class VAE(DensityMixin, BaseVAE):
+    r"""Variational autoencoder: a density estimator, and a transformer to codes.
+
+    The model is :math:`z \sim \mathcal N(0, I)`, :math:`x \mid z \sim \mathcal N(f(z),
+    \operatorname{diag} \sigma^2)` with a learned :math:`\sigma^2`; it is fitted by the
+    reparametrised evidence lower bound with the analytic divergence. Meant for standardised
+    features.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Width of the code; ``"auto"`` is three quarters of the number of features, between 2 and 64.
+        It may exceed the number of features.
+    hidden_layer_sizes : array-like of int or int, default=(96, 96)
+        Hidden layers of the encoder; the decoder has them in reverse. ``()`` makes both linear, a
+        probabilistic PCA.
+    activation : str, default="silu"
+        A key of :data:`skbayes.nn.ACTIVATIONS`.
+    n_members : int, default=1
+        Number of autoencoders that train together, each from its own initial weights. The
+        density is their mean.
+    noise : {"per_feature", "shared"}, default="per_feature"
+        Whether every feature has its own learned output variance, or all share one.
+    beta : float, default=1.0
+        Weight of the divergence in training. 1 is the evidence lower bound.
+    score_method : {"elbo", "iwae", "reconstruction"}, default="iwae"
+        What ``score_samples`` is made of: the evidence lower bound; the importance-weighted
+        log-likelihood, a tighter bound; or the log-likelihood given the mean code, which is not a
+        density.
+    n_importance : int, default=50
+        Number of codes drawn for a score, the same noise for every row, so that a row's score does
+        not depend on its neighbours.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data; ``"auto"`` makes about 1000 steps of them, whatever the
+        number of rows.
+    learning_rate_init : float, default=0.003
+        Rate of Adam at the start; it falls to zero along a cosine.
+    batch_size : int, default=128
+        Rows a step.
+    early_stopping : bool, default=False
+        Whether training ends when the loss on held-back rows stops falling.
+    validation_fraction : float, default=0.1
+        Share of the rows held back, with ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement that end training, with ``early_stopping``.
+    tol : float, default=1e-4
+        Least improvement that counts, in nats a row.
+    skorch_callbacks : list of skorch.callbacks.Callback, default=None
+        Passed through to skorch (copied in ``fit``).
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    dtype : {"float32", "float64"}, default=None
+        Type to compute in; by default that of X. Scores are float64.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, shuffles and noise.
+    verbose : int, default=0
+        1 prints a row of the history as it comes.
+
+    Attributes
+    ----------
+    posterior_ : Posterior
+        The members; ``posterior_.module`` is a :class:`skbayes.nn.StackedVAE`.
+    n_components_ : int
+        Width of the code.
+    noise_variance_ : ndarray of shape (n_features,)
+        Learned output variance, mean over members.
+    history_ : dict of ndarray
+        ``epoch``, ``train_loss`` (negative bound a row, mean over members), ``dur``,
+        ``learning_rate``, ``valid_loss`` with ``early_stopping``.
+    n_iter_ : int
+        Number of epochs.
+    net_ : skorch.NeuralNet
+        The net that trained the members; not part of a pickle.
+    device_ : torch.device
+        Where the network lives.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had them.
+
+    References
+    ----------
+    D. P. Kingma and M. Welling, Auto-encoding variational Bayes, ICLR 2014.
+
+    Y. Burda, R. Grosse and R. Salakhutdinov, Importance weighted autoencoders, ICLR 2016.
+
+    M. E. Tipping and C. M. Bishop, Probabilistic principal component analysis, JRSS B 61 (1999):
+    the linear case.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from skbayes import VAE
+    >>> X = scale(load_iris().data)
+    >>> vae = VAE(2, (16,), max_iter=200, random_state=0).fit(X)
+    >>> vae.transform(X).shape, vae.sample(5, random_state=0).shape
+    ((150, 2), (5, 4))
+    >>> bool(vae.score(X) > vae.score(X + 5))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components="auto",
+        hidden_layer_sizes=(96, 96),
+        *,
+        activation="silu",
+        n_members=1,
+        noise="per_feature",
+        beta=1.0,
+        score_method="iwae",
+        n_importance=50,
+        max_iter="auto",
+        learning_rate_init=0.003,
+        batch_size=128,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        skorch_callbacks=None,
+        warm_start=False,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_members = n_members
+        self.noise = noise
+        self.beta = beta
+        self.score_method = score_method
+        self.n_importance = n_importance
+        self.max_iter = max_iter
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.skorch_callbacks = skorch_callbacks
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-density of rows, as ``score_method`` estimates it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats.
+
+        Raises
+        ------
+        ValueError
+            If ``score_method="reconstruction"``, which has no density.
+        """
+        X = self._validate_predict(X)
+        if self.score_method not in DENSITIES:
+            raise ValueError(
+                f"score_method={self.score_method!r} is a score but not a log-density; "
+                f"VAE.score_samples needs one of {sorted(DENSITIES)} (VAEAnomalyDetector takes "
+                "every score)"
+            )
+        return self._log_density(X, self.score_method)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-density of rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : None
+            Not used.
+
+        Returns
+        -------
+        float
+            In nats a row.
+        """
+        return float(self.score_samples(X).mean())

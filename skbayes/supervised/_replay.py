@@ -1,0 +1,63 @@
+"""Rows kept for later rounds of an estimator that is given only the new ones."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+
+class Replay:
+    """A uniform sample of the rows seen so far, for rounds that are given only the new ones."""
+
+    def __init__(self, rng: np.random.RandomState) -> None:
+        self.rng = rng
+        self.X: Any = None
+        self.y: Any = None
+        self.weight: Any = None
+        self.n_seen = 0
+
+    def __len__(self) -> int:
+        return 0 if self.X is None else self.X.shape[0]
+
+    def with_new(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """All rows of a round: those kept, standing for all that were seen, and the new ones."""
+        if len(self) == 0:
+            return X, y, weight
+        factor = self.n_seen / len(self)
+        if weight is None and factor == 1 and np.all(self.weight == 1):
+            weights = None
+        else:
+            new = np.ones(X.shape[0]) if weight is None else weight
+            weights = np.concatenate([self.weight * factor, new])
+        return _vstack(self.X, X), np.concatenate([self.y, y]), weights
+
+    def add(self, X: Any, y: Any, weight: Any, size: int) -> None:
+        """Take rows in; each row seen so far stays with the same probability."""
+        self.n_seen += X.shape[0]
+        weight = np.ones(X.shape[0]) if weight is None else weight
+        if len(self):
+            # the rows kept stand for n_old: draw how many of them the new sample keeps
+            n_old, n_new = self.n_seen - X.shape[0], X.shape[0]
+            # where some were let go, no larger sample can be uniform
+            size = min(size, len(self) if n_old > len(self) else len(self) + n_new)
+            n_from_new = (
+                n_new
+                if self.n_seen <= size
+                else min(self.rng.hypergeometric(n_new, n_old, size), n_new)
+            )
+            n_from_old = min(size - n_from_new, len(self))
+            old = self.rng.permutation(len(self))[:n_from_old]
+            new = self.rng.permutation(n_new)[:n_from_new]
+            self.X = _vstack(self.X[np.sort(old)], X[np.sort(new)])
+            self.y = np.concatenate([self.y[np.sort(old)], y[np.sort(new)]])
+            self.weight = np.concatenate([self.weight[np.sort(old)], weight[np.sort(new)]])
+        else:
+            self.n_seen = X.shape[0]  # nothing is left to stand for earlier ones
+            kept = np.sort(self.rng.permutation(X.shape[0])[:size])
+            self.X, self.y, self.weight = X[kept], y[kept], weight[kept]
+
+
+def _vstack(a: Any, b: Any) -> Any:
+    if sparse.issparse(a) or sparse.issparse(b):
+        return sparse.vstack([sparse.csr_array(a), sparse.csr_array(b)], format="csr")
+    return np.concatenate([a, b])
