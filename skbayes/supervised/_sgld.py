@@ -58,7 +58,8 @@ class SGLDClassifier(BaseStackClassifier):
     step_size : float or "auto", default="auto"
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
         largest curvature at the start and twice during warm-up, where the chains stand, and takes
-        its inverse, less where minibatch noise is large; ``history_`` tells what was found.
+        three quarters of its inverse, less where minibatch noise is large; ``history_`` tells what
+        was found.
     schedule : {"constant", "polynomial"}, default="constant"
         ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, with
         :math:`a` such that the first step is ``step_size``. Its draws are resampled in proportion
@@ -290,7 +291,7 @@ class _Recorder:
             if t == self.n_warmup // 4:
                 self._choose(0.5)
             elif t == self.n_warmup // 2:
-                self._choose(1.0)
+                self._choose(0.75)
         number, rest = divmod(t - self.n_warmup, self.thinning)
         if number >= 1 and rest == 0:
             for name, p in self.parameters:
