@@ -21,6 +21,6 @@ settings.load_profile("skbayes")
 def skbayes_data():
     """Folder of reference data that is not part of the project."""
     folder = os.environ.get("SKBAYES_DATA")
-    if folder is None:
+    if not folder:
         pytest.skip("SKBAYES_DATA is not set: the reference data are not part of the project")
     return Path(folder)

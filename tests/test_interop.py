@@ -11,7 +11,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbayes import SGLDClassifier
+from skbayes import SGLDClassifier, VAEAnomalyDetector, predict_uncertainty, sample_proba
+from skbayes.active import ActiveLearner, bald
+from skbayes.metrics import anomaly_roc_auc, precision_at_k
+from skbayes.model_selection import NoveltySplit
 
 BOTH = pytest.mark.parametrize("classifier", CLASSIFIERS, ids=name_of)
 
@@ -84,3 +87,87 @@ def test_progress_bar(classifier, capsys):
     model.fit(X, y)
     assert name_of(classifier) in capsys.readouterr().out
     assert not [name for name in vars(model) if "callback_fit_ctx" in name]
+
+
+@pytest.mark.parametrize(("anomaly", "normal"), [(1, 0), (-1, 1)])
+def test_detector_in_cross_validation(anomaly, normal):
+    X, y = load_breast_cancer(return_X_y=True)  # 0 is malignant, the anomaly
+    y = np.where(y == 0, anomaly, normal)
+    detector = make_pipeline(StandardScaler(), VAEAnomalyDetector(max_iter=40, random_state=0))
+    cv = NoveltySplit(5, random_state=0)
+    assert cross_val_score(detector, X, y, cv=cv, scoring=anomaly_roc_auc).mean() > 0.93
+    # 42 anomalies a fold: among the 50 most anomalous chance would find a third
+    assert cross_val_score(detector, X, y, cv=cv, scoring=precision_at_k).mean() > 0.6
+
+
+def test_grid_search_of_a_detector_in_two_processes():
+    X, y = load_breast_cancer(return_X_y=True)
+    detector = make_pipeline(StandardScaler(), VAEAnomalyDetector(max_iter=10, random_state=0))
+    one, two = (
+        GridSearchCV(
+            detector,
+            {"vaeanomalydetector__n_components": [2, 10]},
+            cv=NoveltySplit(3, random_state=0),
+            scoring=anomaly_roc_auc,
+            n_jobs=n_jobs,
+            refit=False,
+        )
+        .fit(X, 1 - y)
+        .cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    assert one[0] != one[1]
+
+
+@BOTH
+def test_bald_through_a_pipeline_is_bald_on_the_transformed_rows(classifier):
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), clone(classifier).set_params(random_state=0))
+    pipeline.fit(X[::3], y[::3])
+    draws = pipeline[-1].sample_proba(pipeline[0].transform(X))
+    np.testing.assert_array_equal(sample_proba(pipeline, X), draws)
+    np.testing.assert_array_equal(bald(sample_proba(pipeline, X)), bald(draws))
+    for ours, theirs in zip(
+        predict_uncertainty(pipeline, X),
+        pipeline[-1].predict_uncertainty(pipeline[0].transform(X)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs)
+    learner = ActiveLearner(pipeline, acquisition="bald", random_state=0)
+    indices, _ = learner.query(X, n_instances=3)
+    assert set(indices) == set(np.argsort(-bald(draws))[:3])
+
+
+@BOTH
+@pytest.mark.parametrize("refit", ["full", "warm"])
+@pytest.mark.parametrize("acquisition", ["bald", "margin", "variation_ratio", "mean_std"])
+def test_query_loop(classifier, refit, acquisition):
+    X, y = load_iris(return_X_y=True)
+    order = np.random.RandomState(0).permutation(150)
+    X, y = X[order], y[order]
+    learner = ActiveLearner(
+        make_pipeline(StandardScaler(), clone(classifier).set_params(random_state=0)),
+        X_training=X[:10],
+        y_training=y[:10],
+        acquisition=acquisition,
+        refit=refit,
+        random_state=0,
+    )
+    for _ in range(4):
+        indices, rows = learner.query(X[10:], n_instances=5)
+        learner.teach(rows, y[10:][indices])
+    assert len(learner.y_training) == 30
+    assert learner.score(X, y) > 0.9
+
+
+def test_strategy_of_modal():
+    uncertainty = pytest.importorskip("modAL.uncertainty")
+    X, y = load_iris(return_X_y=True)
+    model = SGLDClassifier((10,), n_warmup=200, random_state=0)
+    learner = ActiveLearner(model, uncertainty.margin_sampling, X[::10], y[::10])
+    indices, rows = learner.query(X, n_instances=4)
+    proba = np.sort(model.predict_proba(X), axis=1)
+    assert set(indices) == set(np.argsort(proba[:, -1] - proba[:, -2])[:4])
+    learner.teach(rows, y[indices])
+    assert len(learner.y_training) == 19

@@ -4,6 +4,7 @@ The sources are parsed, not imported.
 """
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "skbayes"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-#: Layer (first path component under skbayes) -> what it may import, of the package and of others.
-#: What is not listed is free of rules about third parties.
+#: Layer (first path component under skbayes) -> what of the package it may import.
 MAY_IMPORT_OF_PACKAGE = {
     "samplers": {"samplers"},
     "nn": {"nn"},
@@ -20,24 +20,44 @@ MAY_IMPORT_OF_PACKAGE = {
     "supervised": {"supervised", "_engine", "nn", "samplers", "_sklearn"},
     "density": {"density", "_engine", "nn", "_sklearn"},
     "active": {"active", "_draws", "_sklearn"},
+    "diagnostics": {"diagnostics", "_draws", "_sklearn"},
     "metrics": {"metrics", "_labels", "_sklearn"},
     "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
     "_labels": {"_labels"},
     "_draws": {"_draws", "_sklearn"},
     "_sklearn": set(),
 }
-FORBIDDEN_THIRD_PARTIES = {
-    "samplers": {"sklearn", "skorch"},
-    "nn": {"sklearn", "skorch"},
-    "active": {"torch", "skorch"},
-    "metrics": {"torch", "skorch"},
-    "model_selection": {"torch", "skorch"},
-    "_labels": {"torch", "skorch"},
-    "_draws": {"torch", "skorch"},
+#: The lower layers name all that they may import beside the standard library.
+ONLY_THIRD_PARTIES = {
+    "samplers": {"numpy", "torch"},
+    "nn": {"numpy", "torch"},
+    "_engine": {"numpy", "safetensors", "scipy", "skorch", "torch"},
 }
-#: Draws from torch's global stream unless a generator is given.
+FORBIDDEN_THIRD_PARTIES = {
+    layer: {"torch", "skorch"}
+    for layer in ["active", "diagnostics", "metrics", "model_selection", "_labels", "_draws"]
+}
+#: (file, what it imports) -> why it may.
+EXCEPTIONS = {
+    ("_engine/seeds.py", "sklearn.utils.check_random_state"): "public; reads random_state",
+}
+#: Draws from torch's global stream unless a generator is given ...
 TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
-TENSOR_DRAWS = {"normal_", "uniform_", "bernoulli_", "random_", "exponential_"}
+TENSOR_DRAWS = {
+    "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
+    "trunc_normal_", "uniform_",
+    # torch.nn.init, which takes a generator too
+    "kaiming_normal_", "kaiming_uniform_", "orthogonal_", "sparse_", "xavier_normal_",
+    "xavier_uniform_",
+}  # fmt: skip
+#: ... and these take none in every torch that is supported.
+NO_GENERATOR = {"torch.rand_like", "torch.randn_like", "torch.randint_like"}
+SEEDS = {
+    "torch.manual_seed", "torch.seed", "torch.random.manual_seed", "torch.random.seed",
+    "torch.cuda.manual_seed", "torch.cuda.manual_seed_all", "numpy.random.seed", "random.seed",
+}  # fmt: skip
+#: Streams of their own, not numpy's global one.
+OWN_STREAMS = {"numpy.random.default_rng"}
 #: The one place where the global stream is forked and seeded, for modules of users.
 MAY_SEED_GLOBALLY = {"_engine/seeds.py"}
 
@@ -46,63 +66,125 @@ def layer_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(tree):
-    """Yield (module, imported name or None, is at module level)."""
-    top = set(map(id, tree.body))
+def origins_of_names(tree):
+    """Local name -> dotted origin, so that aliases hide nothing."""
+    origins = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name, None, id(node) in top
-        elif isinstance(node, ast.ImportFrom):
+                root = alias.name.split(".")[0]
+                origins[alias.asname or root] = alias.name if alias.asname else root
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             for alias in node.names:
-                yield node.module or "", alias.name, id(node) in top
+                origins[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return origins
 
 
-def dotted(node):
-    """'torch.randn' for the function of a call."""
+def imports_of(tree, relative):
+    """Yield the dotted names that are imported; relative ones are made absolute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                package = ["skbayes", *relative.split("/")[:-1]]
+                base = package[: len(package) - node.level + 1]
+                module = ".".join([*base, module] if module else base)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def imported_when_loaded(tree):
+    """Yield dotted names imported outside functions, also under `if` and `try`."""
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+
+
+def dotted(node, origins):
+    """'torch.randn' for `t.randn` after `import torch as t`; '' if it starts with no name."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
-    if isinstance(node, ast.Name):
-        parts.append(node.id)
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(origins.get(node.id, node.id))
     return ".".join(reversed(parts))
+
+
+def has_generator(call):
+    for keyword in call.keywords:
+        if keyword.arg == "generator":
+            return not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
+    return False
+
+
+def import_violations(tree, layer, relative):
+    for name in imports_of(tree, relative):
+        root, *rest = name.split(".")
+        if root == "skbayes":
+            target = rest[0] if rest else "skbayes"
+            if layer in MAY_IMPORT_OF_PACKAGE and target not in MAY_IMPORT_OF_PACKAGE[layer]:
+                yield f"{layer} imports skbayes.{target}"
+            continue
+        if (relative, name) not in EXCEPTIONS and root not in sys.stdlib_module_names:
+            allowed = ONLY_THIRD_PARTIES.get(layer)
+            outside = allowed is not None and root not in allowed
+            if outside or root in FORBIDDEN_THIRD_PARTIES.get(layer, ()):
+                yield f"{layer} imports {root}"
+        private = any(part.startswith("_") for part in rest)
+        if root == "sklearn" and private and relative != "_sklearn.py":
+            yield f"private name of scikit-learn: {name}"
+    if any(name.split(".")[0] == "matplotlib" for name in imported_when_loaded(tree)):
+        yield "matplotlib is imported at module level"
+
+
+def randomness_violations(tree, relative):
+    origins = origins_of_names(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        function = dotted(node.func, origins)
+        attribute = node.func.attr if isinstance(node.func, ast.Attribute) else function
+        last = attribute.split(".")[-1]
+        draws = function.startswith("torch.") and function.count(".") == 1 and last in TORCH_DRAWS
+        if (draws or last in TENSOR_DRAWS) and not has_generator(node):
+            yield f"line {node.lineno}: {function or last} draws from the global stream"
+        if function in NO_GENERATOR:
+            yield f"line {node.lineno}: {function} draws from the global stream"
+        if function in SEEDS and relative not in MAY_SEED_GLOBALLY:
+            yield f"line {node.lineno}: {function} seeds globally"
+        legacy = function.startswith("numpy.random.") and last[0].islower() and last != "seed"
+        if legacy and function not in OWN_STREAMS:
+            yield f"line {node.lineno}: {function} draws from numpy's global stream"
+        if function.startswith("random.") and "random" in origins and last[0].islower():
+            yield f"line {node.lineno}: {function} draws from Python's global stream"
+
+
+def private_attributes(tree, relative):
+    origins = origins_of_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and relative != "_sklearn.py":
+            name = dotted(node, origins)
+            if name.startswith("sklearn.") and node.attr.startswith("_"):
+                yield f"private name of scikit-learn: {name}"
 
 
 def violations(source, layer, relative):
     """What a module does that its layer may not."""
     tree = ast.parse(source)
-    found = []
-    for module, name, at_top in imports_of(tree):
-        root, *rest = module.split(".")
-        if root == "skbayes":
-            target = rest[0] if rest else name
-            if layer in MAY_IMPORT_OF_PACKAGE and target not in MAY_IMPORT_OF_PACKAGE[layer]:
-                found.append(f"{layer} imports skbayes.{target}")
-        if root in FORBIDDEN_THIRD_PARTIES.get(layer, ()):
-            found.append(f"{layer} imports {root}")
-        private = [part for part in (*rest, name or "") if part.startswith("_")]
-        if root == "sklearn" and private and relative != "_sklearn.py":
-            found.append(f"private name of scikit-learn: {module} {name}")
-        if root == "matplotlib" and at_top:
-            found.append("matplotlib is imported at module level")
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        function = dotted(node.func)
-        keywords = {keyword.arg for keyword in node.keywords}
-        draws = (
-            function.removeprefix("torch.") in TORCH_DRAWS and function.startswith("torch.")
-        ) or (isinstance(node.func, ast.Attribute) and node.func.attr in TENSOR_DRAWS)
-        if draws and "generator" not in keywords:
-            found.append(f"line {node.lineno}: {function} draws from the global stream")
-        seeds = function in {"torch.manual_seed", "torch.seed", "np.random.seed"}
-        if seeds and relative not in MAY_SEED_GLOBALLY:
-            found.append(f"line {node.lineno}: {function} seeds globally")
-        parts = function.split(".")
-        if parts[:2] == ["np", "random"] and parts[-1][0].islower() and parts[-1] != "seed":
-            found.append(f"line {node.lineno}: {function} draws from numpy's global stream")
-    return found
+    return [
+        *import_violations(tree, layer, relative),
+        *randomness_violations(tree, relative),
+        *private_attributes(tree, relative),
+    ]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -135,12 +217,40 @@ def test_every_layer_is_known():
         ("x.normal_()", "nn", "global stream"),
         ("import numpy as np\nnp.random.rand(3)", "active", "numpy's global stream"),
         ("import torch\ntorch.manual_seed(0)", "supervised", "seeds globally"),
+        ("import torch\ntorch.cuda.manual_seed(0)", "supervised", "seeds globally"),
+        ("from ..supervised import SGLDClassifier", "active", "imports skbayes.supervised"),
+        ("from .. import supervised", "active", "imports skbayes.supervised"),
+        ("import skbayes", "active", "imports skbayes.skbayes"),
+        ("from skbayes.density import VAE", "diagnostics", "imports skbayes.density"),
+        ("import scipy", "nn", "nn imports scipy"),
+        ("from sklearn.base import clone", "_engine", "_engine imports sklearn"),
+        ("import sklearn\nsklearn.utils._tags.x", "supervised", "private name"),
+        ("try:\n    import matplotlib\nexcept ImportError:\n    pass", "density", "module level"),
+        ("class A:\n    from matplotlib import pyplot", "density", "module level"),
+        ("import torch as t\nt.randn(3)", "nn", "global stream"),
+        ("from torch import randn as r\nr(3)", "nn", "global stream"),
+        ("import torch\ntorch.randn_like(x)", "nn", "global stream"),
+        ("import torch\ntorch.randn(3, generator=None)", "nn", "global stream"),
+        ("import torch\ntorch.nn.init.xavier_uniform_(w)", "nn", "global stream"),
+        ("import numpy\nnumpy.random.rand(3)", "active", "numpy's global stream"),
+        ("from numpy.random import rand\nrand(3)", "active", "numpy's global stream"),
+        ("import random\nrandom.random()", "active", "Python's global stream"),
     ],
 )
 def test_the_checker_can_fail(source, layer, complaint):
     assert any(complaint in text for text in violations(source, layer, f"{layer}/module.py"))
 
 
-def test_the_checker_lets_good_code_pass():
-    source = "import torch\ntorch.randn(3, generator=g)\nx.normal_(generator=g)\n"
-    assert violations(source, "nn", "nn/module.py") == []
+@pytest.mark.parametrize(
+    ("source", "layer"),
+    [
+        ("import torch\ntorch.randn(3, generator=g)\nx.normal_(generator=g)", "nn"),
+        ("import numpy as np\nnp.random.default_rng(0).normal()", "active"),
+        ("import numpy as np\nnp.random.RandomState(0)", "active"),
+        ("def plot():\n    import matplotlib.pyplot as plt", "density"),
+        ("random(3)\nrng.random()", "active"),
+        ("from ._net import Net", "_engine"),
+    ],
+)
+def test_the_checker_lets_good_code_pass(source, layer):
+    assert violations(source, layer, f"{layer}/module.py") == []
