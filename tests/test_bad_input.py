@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 from skbayes import DeepEnsembleFilterClassifier, SGLDClassifier
@@ -494,3 +495,11 @@ def test_module_may_be_any_callable(estimator):
 
     for module in (linear, nn.Linear, Factory(), lambda a, b: nn.Sequential(linear(a, b))):
         works(clone(estimator).set_params(module=module).fit(X30, Y30), X30)
+
+
+def test_a_sampler_refuses_a_learning_rate_scheduler():
+    scheduler = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1)
+    with pytest.raises(ValueError, match="skorch_callbacks holds an LRScheduler.*schedule="):
+        SGLDClassifier(n_warmup=1, n_draws=1, skorch_callbacks=[scheduler]).fit(
+            [[0.0], [1.0]], [0, 1]
+        )

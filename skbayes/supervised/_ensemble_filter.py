@@ -79,7 +79,8 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
     module_params : dict, default=None
         Further arguments of ``module``.
     skorch_callbacks : list of skorch.callbacks.Callback, default=None
-        Passed through to skorch (copied in ``fit``).
+        Passed through to skorch (copied in ``fit``). ``GradientNormClipping`` would clip the norm
+        over all members together.
     warm_start : bool, default=False
         Whether ``fit`` is a later round if there was one before.
     device : str or torch.device, default="auto"

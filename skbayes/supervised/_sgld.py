@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from skorch.callbacks import LRScheduler
 from torch import Tensor
 
 from skbayes._engine.build import build_net, prior_precisions
@@ -81,7 +82,8 @@ class SGLDClassifier(BaseStackClassifier):
     module_params : dict, default=None
         Further arguments of ``module``.
     skorch_callbacks : list of skorch.callbacks.Callback, default=None
-        Passed through to skorch (copied in ``fit``). An epoch is a hundredth of the run.
+        Passed through to skorch (copied in ``fit``). An epoch is a hundredth of the run. Learning
+        rate schedulers are refused: the step is ``schedule``'s.
     warm_start : bool, default=False
         Whether ``fit`` goes on from where the chains of the last ``fit`` ended.
     device : str or torch.device, default="auto"
@@ -202,6 +204,11 @@ class SGLDClassifier(BaseStackClassifier):
     def _fill(
         self, rows: Rows, classes: np.ndarray, rng: np.random.RandomState, *, resume: bool
     ) -> dict[str, Any]:
+        if any(isinstance(callback, LRScheduler) for callback in self.skorch_callbacks or []):
+            raise ValueError(
+                "skorch_callbacks holds an LRScheduler, but the steps of a sampler set what is "
+                "sampled; use schedule='constant' or 'polynomial'"
+            )
         n_steps = self.n_warmup + self.n_draws * self.thinning
         steps_per_epoch = -(-n_steps // HISTORY_ROWS)
         if self.batch_size == "auto":
