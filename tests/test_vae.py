@@ -401,3 +401,12 @@ def test_must_work(cls, X):
     assert np.isfinite(model.score_samples(X)).all()
     assert model.transform(X).shape == (X.shape[0], X.shape[1] + 2)
     assert np.isfinite(model.sample(3, random_state=0)).all()
+
+
+@BOTH
+def test_a_fit_that_fails_leaves_the_number_of_features(cls):
+    model = cls(2, (4,), max_iter=2, random_state=0).fit(WINE)
+    before = model.score_samples(WINE)
+    with pytest.raises(ValueError, match="diverged"):
+        model.set_params(learning_rate_init=1e10, max_iter=20).fit(WINE[:, :5])
+    np.testing.assert_array_equal(model.score_samples(WINE), before)

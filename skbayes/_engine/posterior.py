@@ -3,6 +3,7 @@
 import copy
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -184,8 +185,21 @@ class Posterior:
         self._look_up()
 
 
-class StackStorageMixin:
-    """What estimators with a stack (``posterior_``) leave out of a pickle."""
+class StackEstimatorMixin:
+    """What estimators with a stack (``posterior_``) share: failed fits and pickles."""
+
+    @contextmanager
+    def _kept_on_failure(self) -> Iterator[None]:
+        """Keep what validation sets as it was, if the fit fails or is interrupted."""
+        names = ("n_features_in_", "feature_names_in_")
+        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         # the stack is all that prediction and continued training need; the net would store its

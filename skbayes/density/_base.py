@@ -21,7 +21,7 @@ from skbayes._engine.build import (
 )
 from skbayes._engine.callbacks import EarlyStopping
 from skbayes._engine.device import resolve_device, resolve_dtype
-from skbayes._engine.posterior import Posterior, StackStorageMixin
+from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
@@ -44,7 +44,7 @@ LOWEST_SCORE = -1e100
 
 class BaseVAE(
     CodesMixin,
-    StackStorageMixin,
+    StackEstimatorMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -99,19 +99,20 @@ class BaseVAE(
             If the input is malformed, or training diverges.
         """
         resume = self.warm_start and hasattr(self, "posterior_")
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=not resume
-        )
-        fitted = self._fit_vae(X, resume)
-        # Only now, and all or nothing: a fit that fails leaves what was fitted before
-        before = dict(self.__dict__)
-        self.__dict__.update(fitted)
-        try:
-            self._after_fit(X)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        with self._kept_on_failure():
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=not resume
+            )
+            fitted = self._fit_vae(X, resume)
+            # Only now, and all or nothing: a fit that fails leaves what was fitted before
+            before = dict(self.__dict__)
+            self.__dict__.update(fitted)
+            try:
+                self._after_fit(X)
+            except BaseException:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
         return self
 
     def _after_fit(self, X: Any) -> None:

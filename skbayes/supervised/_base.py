@@ -2,8 +2,7 @@
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -24,7 +23,7 @@ from skbayes._engine.build import (
 )
 from skbayes._engine.device import resolve_device, resolve_dtype
 from skbayes._engine.net import StackNet
-from skbayes._engine.posterior import StackStorageMixin
+from skbayes._engine.posterior import StackEstimatorMixin
 from skbayes._engine.rows import Batch, Rows
 from skbayes._engine.seeds import draw_seed, new_random_state, seeded_global_stream
 from skbayes._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
@@ -59,7 +58,7 @@ class StackCrossEntropy(nn.Module):
 
 
 class BaseStackClassifier(
-    StackStorageMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    StackEstimatorMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Base of the classifiers; a subclass says how the stack is filled (``_fill``)."""
 
@@ -118,19 +117,6 @@ class BaseStackClassifier(
                 )
             classes = np.union1d(self.classes_, y) if resume else np.unique(y)
             return self._fit_validated(X, y, sample_weight, classes, resume=resume)
-
-    @contextmanager
-    def _kept_on_failure(self) -> Iterator[None]:
-        """Keep what validation sets as it was, if the fit fails or is interrupted."""
-        names = ("n_features_in_", "feature_names_in_")
-        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
-        try:
-            yield
-        except BaseException:
-            for name in names:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
 
     def _fit_validated(
         self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray, *, resume: bool
