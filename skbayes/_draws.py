@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import entr
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
 
@@ -235,6 +236,9 @@ def transform_leading(estimator: Any, X: Any) -> Any:
     return transform_through(pipelines, X)
 
 
+THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+
+
 def _inwards(estimator: Any) -> Iterator[tuple[Any, tuple[Pipeline, ...]]]:
     """Yield the estimator and what it is wrapped around, with the pipelines passed so far."""
     pipelines: tuple[Pipeline, ...] = ()
@@ -246,7 +250,9 @@ def _inwards(estimator: Any) -> Iterator[tuple[Any, tuple[Pipeline, ...]]]:
         elif isinstance(estimator, FrozenEstimator) or _is_learner(estimator):
             estimator = estimator.estimator
         elif isinstance(estimator, BaseEstimator):
-            estimator = getattr(estimator, "best_estimator_", None)  # a fitted search
+            # a fitted search, or the wrappers that set a threshold and leave the probabilities
+            name = "estimator_" if isinstance(estimator, THRESHOLDS) else "best_estimator_"
+            estimator = getattr(estimator, name, None)
         else:
             return
 

@@ -148,7 +148,9 @@ def resample(weights, n_chains, seed=0):
     n_draws = len(weights)
     numbers = torch.arange(n_draws, dtype=torch.float64).repeat(n_chains, 1)
     chain = 1000.0 * torch.arange(n_chains, dtype=torch.float64).unsqueeze(1)
-    recorder = SimpleNamespace(draws={"w": numbers + chain}, weights=np.asarray(weights))
+    recorder = SimpleNamespace(
+        draws={"w": numbers + chain}, weights=np.asarray(weights), n_recorded=n_draws
+    )
     stack = _Recorder.stacked(recorder, torch.Generator().manual_seed(seed))["w"]
     kept = stack.view(n_chains, n_draws) - chain  # chain-major
     return kept.numpy().astype(int)

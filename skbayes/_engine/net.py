@@ -105,6 +105,8 @@ class StackNet(NeuralNet):
             for parameter, coefficient in self._penalised:
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter, alpha=coefficient)
+                elif parameter.requires_grad:  # the loss does not see it, the prior does
+                    parameter.grad = parameter * coefficient
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step.

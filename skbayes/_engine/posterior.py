@@ -12,6 +12,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from skbayes._engine.device import resolve_device
 from skbayes._engine.rows import to_tensor
 
 #: Bytes that a block's widest activations may take: on a CPU what its second-level cache holds
@@ -75,9 +76,10 @@ class Posterior:
             owner = stack.get_submodule(name.rpartition(".")[0])
             setattr(owner, name.rpartition(".")[2], nn.Parameter(values, requires_grad=False))
         for name, buffer in list(stack.named_buffers()):
-            # buffers are not sampled; one copy a draw keeps every stack alike
+            # buffers are not sampled: every draw has its own chain's, and draws come chain by chain
             owner = stack.get_submodule(name.rpartition(".")[0])
-            owner._buffers[name.rpartition(".")[2]] = buffer[:1].repeat_interleave(n_draws, 0)
+            repeats = n_draws // buffer.shape[0]
+            owner._buffers[name.rpartition(".")[2]] = buffer.repeat_interleave(repeats, 0)
         return cls(stack)
 
     @property
@@ -169,18 +171,23 @@ class Posterior:
             "skeleton": skeleton,
             "arrays": arrays,
             "buffers": buffers,
-            "device": self.device.type,
+            "device": str(self.device),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # a model that was fitted on a GPU loads where there is none
-        gone = state["device"] == "cuda" and not torch.cuda.is_available()
-        device = torch.device("cpu" if gone else state["device"])
+        try:
+            device = resolve_device(state["device"])
+        except ValueError:  # fitted on a GPU, loaded where there is none
+            device = torch.device("cpu")
         module = state["skeleton"]
         # np.array copies: a pickle may be memory-mapped read-only
-        tensors = {name: torch.from_numpy(np.array(a)) for name, a in state["arrays"].items()}
-        tensors |= {name: torch.from_numpy(np.array(a)) for name, a in state["buffers"].items()}
-        module.load_state_dict(tensors, assign=True, strict=False)
+        for name, values in state["arrays"].items():
+            owner = module.get_submodule(name.rpartition(".")[0])
+            tensor = torch.from_numpy(np.array(values))
+            owner._parameters[name.rpartition(".")[2]] = nn.Parameter(tensor, requires_grad=False)
+        for name, values in state["buffers"].items():
+            owner = module.get_submodule(name.rpartition(".")[0])
+            owner._buffers[name.rpartition(".")[2]] = torch.from_numpy(np.array(values))
         self.module = module.to(device).eval().requires_grad_(False)
         self._look_up()
 

@@ -171,6 +171,20 @@ def _target_dtype(y: np.ndarray, dtype: torch.dtype) -> torch.dtype:
     return torch.int64 if np.issubdtype(y.dtype, np.integer) else dtype
 
 
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Number of batches that a pass through the rows is divided into, equally.
+
+    Parameters
+    ----------
+    n_rows, batch_size : int
+
+    Returns
+    -------
+    int
+    """
+    return -(-n_rows // batch_size)
+
+
 class MemberBatches:
     """Iterator over one epoch: every member walks through its own shuffle of the rows.
 
@@ -204,7 +218,7 @@ class MemberBatches:
         self.batch_size = batch_size
         self.n_members = n_members
         self.generator = generator
-        self.steps_per_epoch = steps_per_epoch or -(-len(rows) // batch_size)
+        self.steps_per_epoch = steps_per_epoch or count_batches(len(rows), batch_size)
         self._walk = islice(self._passes(), n_steps)
 
     def __len__(self) -> int:
@@ -220,7 +234,7 @@ class MemberBatches:
             while True:
                 yield everything
         # Batches of one size (to a row): a small last one would have a much noisier gradient
-        n_batches = -(-n // self.batch_size)
+        n_batches = count_batches(n, self.batch_size)
         bounds = [n * i // n_batches for i in range(n_batches + 1)]
         while True:
             order = torch.stack(

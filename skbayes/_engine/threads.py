@@ -44,6 +44,6 @@ def one_thread_if_small(multiplications: int) -> Iterator[None]:
     finally:
         with _lock:
             _depth -= 1
-            # The last of several fits that run in threads: until then the others need the one
-            if _depth == 0 and _before > 1:
+            # torch's setting is each thread's own, so each puts it back for itself
+            if _before > 1:
                 torch.set_num_threads(_before)

@@ -175,7 +175,8 @@ class BaseVAE(
             "noise_variance_": self._noise_variance(stack),
             "_n_features_out": stack.n_components,
             "_noise_seed": draw_seed(rng),
-            "_random_state": rng,
+            # a stream of its own: the user's RandomState may serve other estimators too
+            "_random_state": np.random.RandomState(draw_seed(rng)),
         }
 
     def _build_stack(

@@ -17,7 +17,7 @@ class SGLD(torch.optim.Optimizer):
     params : iterable of torch.Tensor
         Parameters to sample; those that need no gradient stay as they are.
     lr : float or callable, default=1e-3
-        Step size :math:`\\varepsilon` (in units of the **summed** negative log posterior), or a
+        Step size :math:`\varepsilon` (in units of the **summed** negative log posterior), or a
         schedule, a function of the step number.
     n_data : float, default=1
         Number of data N. The gradients must be those of ``U / n_data``, the mean loss plus the
@@ -60,6 +60,14 @@ class SGLD(torch.optim.Optimizer):
             device = self.param_groups[0]["params"][0].device
             generator = torch.Generator(device)
             generator.seed()
+        if not callable(lr) and not lr > 0:
+            raise ValueError(f"lr={lr!r} must be a positive number or a schedule")
+        if not temperature >= 0 or not n_data > 0:
+            raise ValueError(
+                f"n_data={n_data!r} must be positive, temperature={temperature!r} >= 0"
+            )
+        if any(set(group) != {"params"} for group in self.param_groups):
+            raise ValueError("params: options of single groups are not supported")
         self.schedule: Schedule = lr if callable(lr) else constant(lr)
         self.n_data = n_data
         self.temperature = temperature
@@ -67,7 +75,6 @@ class SGLD(torch.optim.Optimizer):
         self.n_steps = 0
         parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
         self.parameters = parameters
-        self.chain = sgld.init([p.data for p in parameters])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step.
@@ -87,8 +94,10 @@ class SGLD(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         gradient = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
+        # looked up anew: whoever moves a module to a device replaces the tensors
+        chain = sgld.init([p.data for p in self.parameters])
         sgld.step(
-            self.chain,
+            chain,
             gradient,
             self.schedule(self.n_steps),
             gradient_scale=self.n_data,

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -23,11 +23,11 @@ from skbayes._engine.build import (
 )
 from skbayes._engine.device import resolve_device, resolve_dtype
 from skbayes._engine.net import StackNet
-from skbayes._engine.posterior import StackEstimatorMixin
+from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.rows import Batch, Rows
 from skbayes._engine.seeds import draw_seed, new_random_state, seeded_global_stream
 from skbayes._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
-from skbayes.nn import ACTIVATIONS
+from skbayes.nn import ACTIVATIONS, StackedMLP
 
 
 class StackCrossEntropy(nn.Module):
@@ -143,7 +143,9 @@ class BaseStackClassifier(
                 "(learning_rate_init or step_size), or scale the input."
             )
         # Only now: a fit that fails or is interrupted leaves what was fitted before
-        self.__dict__.update(fitted, classes_=classes, device_=device, _random_state=rng)
+        # a stream of its own for later rounds: the user's RandomState may serve others too
+        stream = np.random.RandomState(draw_seed(rng))
+        self.__dict__.update(fitted, classes_=classes, device_=device, _random_state=stream)
         return self
 
     # -- validation -----------------------------------------------------------------------------
@@ -182,27 +184,35 @@ class BaseStackClassifier(
             dtype=rows.dtype,
         )
 
-    def _continue_from(
-        self, stack: nn.Module, last: Mapping[str, Tensor], classes: np.ndarray
-    ) -> None:
+    def _continue_from(self, stack: nn.Module, last: Posterior, classes: np.ndarray) -> None:
         """Put a fresh stack where the last fit ended; logits of classes that are new stay fresh."""
         known = np.atleast_1d(np.searchsorted(classes, self.classes_))
+        before = last.params | dict(last.module.named_buffers())
+        now = dict(stack.named_parameters()) | dict(stack.named_buffers())
+        # only the default network's output layer is known to have an axis of classes
+        output = f"layers.{len(stack.layers) - 1}." if isinstance(stack, StackedMLP) else None
+        message = (
+            "a fit that goes on from the last needs the network and the number of members or "
+            "chains to stay as they were, but "
+        )
+        if before.keys() != now.keys():
+            changed = sorted(before.keys() ^ now.keys())
+            raise ValueError(f"{message}the parameters {changed} are not in both")
         with torch.no_grad():
-            for name, p in stack.named_parameters():
-                source = last.get(name)
-                if source is not None and source.shape == p.shape:
-                    p.copy_(source)
-                    continue
-                grown = list(p.shape)
-                grown[1] = len(known)
-                if source is None or list(source.shape) != grown or p.shape[1] != len(classes):
-                    was = "was not there" if source is None else f"had shape {tuple(source.shape)}"
+            for name, value in now.items():
+                source = before[name].to(value)
+                target = value
+                if output is not None and name.startswith(output) and len(known) < len(classes):
+                    target = value[:, known]
+                if source.shape != target.shape:
                     raise ValueError(
-                        "a fit that goes on from the last needs the network and the number of "
-                        f"members or chains to stay as they were, but parameter {name!r} "
-                        f"{was}, and now has shape {tuple(p.shape)}"
+                        f"{message}parameter {name!r} had shape {tuple(source.shape)}, and now has "
+                        f"shape {tuple(value.shape)}"
                     )
-                p[:, known] = source.to(p)
+                if target is value:
+                    value.copy_(source)
+                else:
+                    value[:, known] = source
 
     def _train(
         self, net: StackNet, rows: Rows, task_name: str, own_callbacks: Sequence[Any] = ()

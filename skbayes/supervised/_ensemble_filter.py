@@ -298,7 +298,7 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
         stack = self._build_stack(rows, len(classes), self.n_members, rng)
         if resume:
             unit = self.initial_spread_
-            self._continue_from(stack, self.posterior_.params, classes)
+            self._continue_from(stack, self.posterior_, classes)
             stack.to(rows.device)
             if self.inflation == "additive":
                 noise = make_generator(rng, rows.device)

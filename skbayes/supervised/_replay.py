@@ -35,7 +35,9 @@ class Replay:
         """Take rows in; each row seen so far stays with the same probability."""
         self.n_seen += X.shape[0]
         weight = np.ones(X.shape[0]) if weight is None else weight
-        if len(self):
+        if size == 0:
+            self.X = self.y = self.weight = None
+        elif len(self):
             # the rows kept stand for n_old: draw how many of them the new sample keeps
             n_old, n_new = self.n_seen - X.shape[0], X.shape[0]
             # where some were let go, no larger sample can be uniform

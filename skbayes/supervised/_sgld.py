@@ -1,5 +1,7 @@
 """Classification by stochastic gradient Langevin dynamics."""
 
+import copy
+import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -7,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
 from torch import Tensor
 
@@ -103,7 +106,7 @@ class SGLDClassifier(BaseStackClassifier):
         The stack of draws, chain after chain; ``posterior_.params`` maps parameter names to
         tensors with a leading axis of ``n_chains * n_draws``.
     step_size_ : float
-        The (first) step after warm-up.
+        The step that was given or last chosen, before ``schedule`` shrinks it.
     history_ : dict of ndarray
         ``epoch``, ``train_loss``, ``dur``, ``step_size``; with ``step_size="auto"`` also
         ``curvature`` (largest eigenvalue of the Hessian of U) and ``alpha`` (minibatch noise over
@@ -217,11 +220,7 @@ class SGLDClassifier(BaseStackClassifier):
             batch_size = min(self.batch_size, len(rows))
         stack = self._build_stack(rows, len(classes), self.n_chains, rng)
         if resume:
-            ends = {
-                name: draws.unflatten(0, (self._n_chains, -1))[:, -1]
-                for name, draws in self.posterior_.params.items()
-            }
-            self._continue_from(stack, ends, classes)
+            self._continue_from(stack, self._chain_ends, classes)
         noise = make_generator(rng, rows.device)
         net = build_net(
             stack,
@@ -239,7 +238,9 @@ class SGLDClassifier(BaseStackClassifier):
         recorder = _Recorder(self, net)
         measure = None
         if self.step_size == "auto":
-            measure = partial(choose_step_size, net, rows, batch_size, make_generator(rng))
+            measure = partial(
+                choose_step_size, net, rows, batch_size, make_generator(rng), self.temperature
+            )
         recorder.prepare(measure)
         net.on_step = recorder
         trained = self._train(net, rows, "steps")
@@ -248,7 +249,7 @@ class SGLDClassifier(BaseStackClassifier):
             "posterior_": Posterior.from_draws(net.module_, recorder.stacked(make_generator(rng))),
             "n_iter_": net.optimizer_.n_steps,
             "step_size_": recorder.step_size,
-            "_n_chains": self.n_chains,
+            "_chain_ends": Posterior(copy.deepcopy(net.module_)),
         }
 
 
@@ -263,10 +264,11 @@ class _Recorder:
         self.net = net
         self.draws = {
             # (chains, draws, ...): chain-major once flattened
-            name: p.data.new_empty((p.shape[0], estimator.n_draws, *p.shape[1:]))
+            name: p.data.new_full((p.shape[0], estimator.n_draws, *p.shape[1:]), torch.nan)
             for name, p in self.parameters
         }
         self.weights = np.empty(estimator.n_draws)
+        self.n_recorded = 0
         self.measure: Callable | None = None
         self.found: dict[str, float] = {}
 
@@ -304,18 +306,33 @@ class _Recorder:
             for name, p in self.parameters:
                 self.draws[name][:, number - 1] = p.data
             self.weights[number - 1] = taken
+            self.n_recorded = number
         row = net.history[-1]
         row["step_size"] = taken
         row.update(self.found)
 
     def stacked(self, generator: torch.Generator) -> dict[str, Tensor]:
         """The draws, equally weighted, with chains and draws in one leading axis."""
-        draws = self.draws
-        if np.ptp(self.weights) > 0:
+        kept = self.n_recorded
+        if kept == 0:
+            raise ValueError(
+                f"Sampling was stopped after {self.net.optimizer_.n_steps} steps, before the first "
+                f"draw at step n_warmup + thinning = {self.n_warmup + self.thinning}"
+            )
+        if kept < len(self.weights):
+            warnings.warn(
+                f"Sampling was stopped by a callback: {kept} of n_draws={len(self.weights)} draws "
+                "a chain were taken.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        draws = {name: values[:, :kept] for name, values in self.draws.items()}
+        weights = self.weights[:kept]
+        if np.ptp(weights) > 0:
             # Systematic resampling: unbiased, and the least additional noise
             n_chains, n_draws = next(iter(draws.values())).shape[:2]
             offset = torch.rand(n_chains, generator=generator, dtype=torch.float64).numpy()
-            ladder = np.cumsum(self.weights) / self.weights.sum()
+            ladder = np.cumsum(weights) / weights.sum()
             points = (np.arange(n_draws) + offset[:, None]) / n_draws
             chosen = np.minimum(np.searchsorted(ladder, points), n_draws - 1)
             draws = {

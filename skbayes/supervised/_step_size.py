@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skbayes._engine.net import StackNet
-from skbayes._engine.rows import Batch, Rows
+from skbayes._engine.rows import Batch, Rows, count_batches
 from skbayes.samplers.curvature import (
     hessian_product,
     largest_eigenvalue,
@@ -39,13 +39,18 @@ class StepSizeChoice(NamedTuple):
 
 
 def choose_step_size(
-    net: StackNet, rows: Rows, batch_size: int, generator: torch.Generator, safety: float = 1.0
+    net: StackNet,
+    rows: Rows,
+    batch_size: int,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    safety: float = 1.0,
 ) -> StepSizeChoice:
     r"""Choose :math:`\varepsilon` where the chains stand.
 
     The step is ``safety / curvature`` (for :math:`\theta - (\varepsilon/2) \nabla U`, so that the
     stiffest direction contracts by a half), capped where the minibatches' noise
-    :math:`\alpha = \varepsilon N^2 \lambda_{\max}(C) (1 - n/N) / (4 n)`, with :math:`C` the
+    :math:`\alpha = \varepsilon N^2 \lambda_{\max}(C) (1 - n/N) / (4 n T)`, with :math:`C` the
     covariance of the per-example gradients (Welling and Teh 2011, section 4.1), would pass
     :data:`MAX_ALPHA`.
 
@@ -58,6 +63,8 @@ def choose_step_size(
     batch_size : int
     generator : torch.Generator
         Chooses rows where there are many, and the first directions of the power iterations.
+    temperature : float, default=1
+        Of the target. At 0 there is no noise to be compared with, and no cap.
     safety : float, default=1
         Below 1 where the chains have not reached the posterior yet.
 
@@ -99,22 +106,21 @@ def choose_step_size(
     was_training = module.training
     module.eval()
     try:
-        curvature = float(
-            largest_eigenvalue(
-                hessian_product(gradient, position), position, generator=direction
-            ).median()
+        curvature = _median(
+            largest_eigenvalue(hessian_product(gradient, position), position, generator=direction)
         )
         noise = 0.0
         n_rows = len(rows)
-        if batch_size < n_rows:
-            spread = float(
+        if batch_size < n_rows and temperature > 0:
+            spread = _median(
                 largest_eigenvalue(
                     score_covariance_product(row_losses, weighted_gradient, position),
                     position,
                     generator=direction,
-                ).median()
+                )
             )
-            noise = rows.n_data**2 * spread / (4 * batch_size) * (1 - batch_size / n_rows)
+            n = n_rows / count_batches(n_rows, batch_size)  # batches are of equal size
+            noise = rows.n_data**2 * spread / (4 * n * temperature) * (1 - n / n_rows)
     finally:
         module.zero_grad(set_to_none=True)
         module.train(was_training)
@@ -129,6 +135,11 @@ def choose_step_size(
             "Scale the input, or give a larger prior_scale."
         )
     return StepSizeChoice(step_size, curvature, step_size * noise)
+
+
+def _median(values: Tensor) -> float:
+    """Median over chains, infinite if one is."""
+    return float(values.quantile(0.5)) if bool(torch.isfinite(values).all()) else float("inf")
 
 
 def _measuring_rows(rows: Rows, generator: torch.Generator) -> tuple[Batch, float]:
