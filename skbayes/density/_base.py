@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from skbayes._engine.build import (
     build_net,
@@ -221,12 +221,6 @@ class BaseVAE(
             return stack.noise_var().mean((0, 1)).double().cpu().numpy()
 
     # -- scores -----------------------------------------------------------------------------------
-
-    def _validate_predict(self, X: Any) -> Any:
-        check_is_fitted(self, "posterior_")
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
 
     def _code_noise(self, n_samples: int) -> torch.Tensor:
         """Common random numbers: one draw, fixed when the model was fitted, for all rows."""

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.seeds import new_random_state
@@ -21,7 +21,10 @@ class CodesMixin:
     n_features_in_: int
 
     def _validate_predict(self, X: Any) -> Any:
-        raise NotImplementedError
+        check_is_fitted(self, "posterior_")
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+        )
 
     @property
     def _module(self) -> StackedVAE:
