@@ -2,12 +2,25 @@
 
 from skbayes._draws import predict_uncertainty, sample_proba
 from skbayes.density import VAE, VAEAnomalyDetector
-from skbayes.supervised import DeepEnsembleFilterClassifier, SGLDClassifier
+from skbayes.supervised import (
+    DeepEnsembleFilterClassifier,
+    HMCClassifier,
+    HMCRegressor,
+    SGHMCClassifier,
+    SGHMCRegressor,
+    SGLDClassifier,
+    SGLDRegressor,
+)
 
 __all__ = [
     "VAE",
     "DeepEnsembleFilterClassifier",
+    "HMCClassifier",
+    "HMCRegressor",
+    "SGHMCClassifier",
+    "SGHMCRegressor",
     "SGLDClassifier",
+    "SGLDRegressor",
     "VAEAnomalyDetector",
     "predict_uncertainty",
     "sample_proba",

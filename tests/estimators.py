@@ -3,14 +3,33 @@
 Small networks and few steps: the checks ask for the contract, not for accuracy.
 """
 
-from skbayes import VAE, DeepEnsembleFilterClassifier, SGLDClassifier, VAEAnomalyDetector
+from skbayes import (
+    VAE,
+    DeepEnsembleFilterClassifier,
+    HMCClassifier,
+    HMCRegressor,
+    SGHMCClassifier,
+    SGHMCRegressor,
+    SGLDClassifier,
+    SGLDRegressor,
+    VAEAnomalyDetector,
+)
+
+SHORT = {"n_chains": 2, "n_draws": 10, "n_warmup": 200, "thinning": 10}
 
 CLASSIFIERS = [
-    SGLDClassifier((20,), n_chains=2, n_draws=10, n_warmup=200, thinning=10),
+    SGLDClassifier((20,), **SHORT),
+    SGHMCClassifier((20,), **SHORT),
+    HMCClassifier((20,), n_chains=2, n_draws=10, n_warmup=20),
     DeepEnsembleFilterClassifier((20,), n_members=3, init_epochs=100),
 ]
+REGRESSORS = [
+    SGLDRegressor((20,), **SHORT),
+    SGHMCRegressor((20,), **SHORT),
+    HMCRegressor((20,), n_chains=2, n_draws=10, n_warmup=20),
+]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
-ESTIMATORS = [*CLASSIFIERS, *DENSITIES]
+ESTIMATORS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
 
 
 def name_of(estimator):

@@ -11,7 +11,13 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-NAMESPACES = ["skbayes", "skbayes.active", "skbayes.metrics", "skbayes.model_selection"]
+NAMESPACES = [
+    "skbayes",
+    "skbayes.active",
+    "skbayes.diagnostics",
+    "skbayes.metrics",
+    "skbayes.model_selection",
+]
 
 
 def public_objects():

@@ -30,7 +30,7 @@ from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import MemberBatches, Rows
 from skbayes._engine.seeds import make_generator, new_random_state, seeded_global_stream
 from skbayes.nn import StackedMLP, StackedModule
-from skbayes.supervised._base import StackCrossEntropy
+from skbayes.supervised._likelihood import StackCrossEntropy
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ MAY_IMPORT_OF_PACKAGE = {
     "samplers": {"samplers"},
     "nn": {"nn"},
     "_engine": {"_engine", "nn", "samplers"},
-    "supervised": {"supervised", "_engine", "nn", "samplers", "_sklearn"},
+    "supervised": {"supervised", "_engine", "nn", "samplers", "diagnostics", "_sklearn"},
     "density": {"density", "_engine", "nn", "_sklearn"},
     "active": {"active", "_draws", "_sklearn"},
     "diagnostics": {"diagnostics", "_draws", "_sklearn"},
@@ -27,11 +27,12 @@ MAY_IMPORT_OF_PACKAGE = {
     "_draws": {"_draws", "_sklearn"},
     "_sklearn": set(),
 }
-#: The lower layers name all that they may import beside the standard library.
+#: The lower layers, and what these use, name all that they may import beside the standard library.
 ONLY_THIRD_PARTIES = {
     "samplers": {"numpy", "torch"},
     "nn": {"numpy", "torch"},
     "_engine": {"numpy", "safetensors", "scipy", "skorch", "torch"},
+    "diagnostics": {"arviz", "numpy", "scipy", "sklearn"},
 }
 FORBIDDEN_THIRD_PARTIES = {
     layer: {"torch", "skorch"}
@@ -223,6 +224,7 @@ def test_every_layer_is_known():
         ("import skbayes", "active", "imports skbayes.skbayes"),
         ("from skbayes.density import VAE", "diagnostics", "imports skbayes.density"),
         ("import scipy", "nn", "nn imports scipy"),
+        ("import pandas", "diagnostics", "diagnostics imports pandas"),
         ("from sklearn.base import clone", "_engine", "_engine imports sklearn"),
         ("import sklearn\nsklearn.utils._tags.x", "supervised", "private name"),
         ("try:\n    import matplotlib\nexcept ImportError:\n    pass", "density", "module level"),

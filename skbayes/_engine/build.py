@@ -1,7 +1,7 @@
 """Building: the stacked network of an estimator, its prior, and the net that trains it."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,11 +147,13 @@ def build_net(
     lr: float = 0.01,
     shuffle: torch.Generator,
     precisions: Sequence[float],
+    half_normal: Mapping[str, float] | None = None,
     valid_rows: Rows | None = None,
     verbose: int = 0,
     steps_per_epoch: int | None = None,
     n_steps: int | None = None,
     on_step: Callable[[StackNet], None] | None = None,
+    net_class: type[StackNet] = StackNet,
 ) -> StackNet:
     """Make the skorch net that trains a stacked module; it is initialised, not yet trained.
 
@@ -171,6 +173,8 @@ def build_net(
         Source of the members' shuffles.
     precisions : sequence of float
         Prior precisions, from :func:`prior_precisions`.
+    half_normal : mapping of str to float, optional
+        Half-normal priors, as for :class:`~skbayes._engine.prior.Prior`.
     valid_rows : Rows, optional
         Held-back rows whose loss is recorded as ``valid_loss``.
     verbose : int, default=0
@@ -179,14 +183,14 @@ def build_net(
         As for :class:`MemberBatches`.
     on_step : callable, optional
         As for :class:`StackNet`.
+    net_class : type, default=StackNet
 
     Returns
     -------
     StackNet
     """
     n_members = next(module.parameters()).shape[0]
-    penalty = [p / rows.n_data for p in precisions]
-    net = StackNet(
+    net = net_class(
         module,
         criterion,
         optimizer=optimizer,
@@ -206,7 +210,9 @@ def build_net(
         callbacks=[],
         verbose=verbose,
         device=str(rows.device),
-        penalty=penalty if any(penalty) else None,
+        precisions=precisions,
+        half_normal=half_normal,
+        n_data=rows.n_data,
         on_step=on_step,
     )
     # skorch's defaults (a batch scorer that reads every loss back, a log) are replaced

@@ -1,6 +1,6 @@
 """The one skorch net: members or chains train together, with one history row an epoch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from torch import Tensor
 
 from skbayes._engine.callbacks import StopTraining
+from skbayes._engine.prior import Prior
 from skbayes._engine.rows import Batch
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -31,9 +32,12 @@ class StackNet(NeuralNet):
     ----------
     *args, **kwargs
         As for :class:`skorch.NeuralNet`.
-    penalty : sequence of float, optional
-        For every parameter tensor the coefficient of its value in the gradient: the precision of
-        a Gaussian prior over the number of data.
+    precisions : sequence of float, optional
+        Precision of the Gaussian prior of every parameter tensor; none by default.
+    half_normal : mapping of str to float, optional
+        As for :class:`~skbayes._engine.prior.Prior`.
+    n_data : float, default=1
+        Number of data, by which the prior's part of the mean loss is divided.
     on_step : callable, optional
         Called with the net after every step.
     """
@@ -44,12 +48,16 @@ class StackNet(NeuralNet):
     def __init__(
         self,
         *args: Any,
-        penalty: Iterable[float] | None = None,
+        precisions: Sequence[float] | None = None,
+        half_normal: Mapping[str, float] | None = None,
+        n_data: float = 1.0,
         on_step: Callable[["StackNet"], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.penalty = penalty
+        self.precisions = precisions
+        self.half_normal = half_normal
+        self.n_data = n_data
         self.on_step = on_step
 
     def initialize(self) -> "StackNet":
@@ -62,8 +70,8 @@ class StackNet(NeuralNet):
         """
         super().initialize()
         self._weights = list(self.module_.parameters())
-        penalty = [0.0] * len(self._weights) if self.penalty is None else self.penalty
-        self._penalised = [(p, c) for p, c in zip(self._weights, penalty, strict=True) if c]
+        precisions = self.precisions or [0.0] * len(self._weights)
+        self.prior = Prior(self.module_, precisions, self.half_normal)
         return self
 
     # -- one step -------------------------------------------------------------------------------
@@ -99,15 +107,6 @@ class StackNet(NeuralNet):
             losses = losses * (batch.weight / mean_weight)
         return losses.mean(1)
 
-    def add_penalty(self) -> None:
-        """Add the prior's part to the gradients that the loss left."""
-        with torch.no_grad():
-            for parameter, coefficient in self._penalised:
-                if parameter.grad is not None:
-                    parameter.grad.add_(parameter, alpha=coefficient)
-                elif parameter.requires_grad:  # the loss does not see it, the prior does
-                    parameter.grad = parameter * coefficient
-
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step.
 
@@ -128,7 +127,7 @@ class StackNet(NeuralNet):
             parameter.grad = None
         losses = self.member_losses(batch, self._mean_weight)
         losses.sum().backward()
-        self.add_penalty()
+        self.prior.add_gradient(1.0 / self.n_data)
         if self._loud:
             self.notify(
                 "on_grad_computed",

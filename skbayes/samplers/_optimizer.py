@@ -1,15 +1,106 @@
 """The samplers' face as torch optimizers, for anything that trains by ``optimizer.step()``."""
 
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from skbayes.samplers import sgld
+from skbayes.samplers import sghmc, sgld
 from skbayes.samplers.schedules import Schedule, constant
 
 
-class SGLD(torch.optim.Optimizer):
+class Sampler(torch.optim.Optimizer):
+    """What the optimizers that sample share: checks, schedule, noise, the count of steps.
+
+    Parameters
+    ----------
+    params : iterable of torch.Tensor
+        Parameters to sample, each with a leading axis of chains; those that need no gradient stay
+        as they are.
+    lr : float or callable
+        Step size, or a schedule.
+    n_data : float
+    temperature : float
+    generator : torch.Generator or None
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float | Schedule,
+        n_data: float,
+        temperature: float,
+        generator: torch.Generator | None,
+    ) -> None:
+        super().__init__(params, {})
+        if generator is None:
+            device = self.param_groups[0]["params"][0].device
+            generator = torch.Generator(device)
+            generator.seed()
+        if not callable(lr) and not lr > 0:
+            raise ValueError(f"lr={lr!r} must be a positive number or a schedule")
+        if not temperature >= 0 or not n_data > 0:
+            raise ValueError(
+                f"n_data={n_data!r} must be positive, temperature={temperature!r} >= 0"
+            )
+        if any(set(group) != {"params"} for group in self.param_groups):
+            raise ValueError("params: options of single groups are not supported")
+        self.schedule: Schedule = lr if callable(lr) else constant(lr)
+        self.n_data = n_data
+        self.temperature = temperature
+        self.generator = generator
+        self.n_steps = 0
+        self.parameters = [
+            p for group in self.param_groups for p in group["params"] if p.requires_grad
+        ]
+
+
+class GradientSampler(Sampler):
+    """A sampler that takes one gradient a step.
+
+    Attributes
+    ----------
+    descent : torch.optim.Optimizer or None
+        What moves the parameters instead, while it is set: a descent to where sampling begins.
+    """
+
+    descent: torch.optim.Optimizer | None = None
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take one step.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Re-evaluates the loss and its gradients, as for any torch optimizer.
+
+        Returns
+        -------
+        object
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if self.descent is not None:
+            self.descent.step()
+            self.n_steps += 1
+            return loss
+        gradient = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
+        # looked up anew: whoever moves a module to a device replaces the tensors
+        self._move([p.data for p in self.parameters], gradient, self.schedule(self.n_steps))
+        self.n_steps += 1
+        return loss
+
+    @abstractmethod
+    def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
+        """Move the position in place."""
+
+
+class SGLD(GradientSampler):
     r"""Langevin dynamics as an optimizer.
 
     Parameters
@@ -26,6 +117,13 @@ class SGLD(torch.optim.Optimizer):
         Temperature of the target.
     generator : torch.Generator, optional
         Source of the noise; torch's global state is never used.
+
+    Attributes
+    ----------
+    root : list of torch.Tensor or None
+        Square root of a diagonal preconditioner; see :func:`skbayes.samplers.sgld.step`.
+    exploring : callable or None
+        Tells of a step number whether that step is one of gradient descent, without noise.
 
     References
     ----------
@@ -48,61 +146,129 @@ class SGLD(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[torch.Tensor],
+        params: Iterable[Tensor],
         lr: float | Schedule = 1e-3,
         *,
         n_data: float = 1.0,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(params, {})
-        if generator is None:
-            device = self.param_groups[0]["params"][0].device
-            generator = torch.Generator(device)
-            generator.seed()
-        if not callable(lr) and not lr > 0:
-            raise ValueError(f"lr={lr!r} must be a positive number or a schedule")
-        if not temperature >= 0 or not n_data > 0:
-            raise ValueError(
-                f"n_data={n_data!r} must be positive, temperature={temperature!r} >= 0"
-            )
-        if any(set(group) != {"params"} for group in self.param_groups):
-            raise ValueError("params: options of single groups are not supported")
-        self.schedule: Schedule = lr if callable(lr) else constant(lr)
-        self.n_data = n_data
-        self.temperature = temperature
-        self.generator = generator
-        self.n_steps = 0
-        parameters = [p for group in self.param_groups for p in group["params"] if p.requires_grad]
-        self.parameters = parameters
+        super().__init__(params, lr, n_data, temperature, generator)
+        self.root: list[Tensor] | None = None
+        self.exploring: Callable[[int], bool] | None = None
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step.
+    def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
+        cold = self.exploring is not None and self.exploring(self.n_steps)
+        sgld.step(
+            sgld.init(position),
+            gradient,
+            step_size,
+            gradient_scale=self.n_data,
+            temperature=0.0 if cold else self.temperature,
+            root=self.root,
+            generator=self.generator,
+        )
+
+
+class SGHMC(GradientSampler):
+    r"""Underdamped Langevin dynamics (stochastic gradient HMC) as an optimizer.
+
+    Parameters
+    ----------
+    params : iterable of torch.Tensor
+        Parameters to sample; those that need no gradient stay as they are.
+    lr : float or callable, default=1e-2
+        Step :math:`h` in units of time (stable below twice the inverse square root of the largest
+        curvature of the summed negative log posterior), or a schedule.
+    friction : float, default=1
+        :math:`\gamma`, an inverse time.
+    integrator : {"baoab", "euler"}, default="baoab"
+        See :mod:`skbayes.samplers.sghmc`.
+    scale : sequence of float, optional
+        Scale r of every tensor that needs a gradient; 1 by default.
+    n_data : float, default=1
+        Number of data N. The gradients must be those of ``U / n_data``.
+    temperature : float, default=1
+        Temperature of the target.
+    generator : torch.Generator, optional
+        Source of the noise; torch's global state is never used.
+
+    Attributes
+    ----------
+    gradient_variance : list of torch.Tensor or None
+        Estimated variance of the gradient of U, which ``"euler"`` subtracts from its noise.
+
+    References
+    ----------
+    T. Chen, E. B. Fox and C. Guestrin, Stochastic gradient Hamiltonian Monte Carlo, ICML 2014.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbayes.samplers import SGHMC
+    >>> x = torch.zeros(1000, requires_grad=True)
+    >>> sampler = SGHMC([x], lr=0.3, generator=torch.Generator().manual_seed(0))
+    >>> for _ in range(200):
+    ...     sampler.zero_grad()
+    ...     (x**2 / 2).sum().backward()
+    ...     _ = sampler.step()
+    >>> bool(0.9 < x.detach().std() < 1.1)
+    True
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float | Schedule = 1e-2,
+        *,
+        friction: float = 1.0,
+        integrator: str = "baoab",
+        scale: Sequence[float] | None = None,
+        n_data: float = 1.0,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(params, lr, n_data, temperature, generator)
+        if integrator not in ("baoab", "euler"):
+            raise ValueError(f"integrator={integrator!r} must be 'baoab' or 'euler'")
+        if not friction >= 0:
+            raise ValueError(f"friction={friction!r} must be at least 0")
+        self.friction = friction
+        self.integrator = integrator
+        self.scale = scale
+        self.gradient_variance: list[Tensor] | None = None
+        self._chain: sghmc.SGHMCState | None = None
+
+    def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
+        if self._chain is None:
+            self._chain = sghmc.init(
+                position, temperature=self.temperature, generator=self.generator
+            )
+        self._chain = self._chain._replace(position=tuple(position))
+        options: dict[str, Any] = {
+            "gradient_scale": self.n_data,
+            "temperature": self.temperature,
+            "scale": self.scale,
+            "generator": self.generator,
+        }
+        if self.integrator == "baoab":
+            sghmc.baoab_step(self._chain, gradient, step_size, self.friction, **options)
+        else:
+            options["gradient_variance"] = self.gradient_variance
+            sghmc.euler_step(self._chain, gradient, step_size, self.friction, **options)
+
+    def limit_velocity(self, bound: float) -> None:
+        """Clip velocities, which keeps a chain together whose step is too large.
 
         Parameters
         ----------
-        closure : callable, optional
-            Re-evaluates the loss and its gradients, as for any torch optimizer.
-
-        Returns
-        -------
-        object
-            What the closure returned.
+        bound : float
+            In standard deviations.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        gradient = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
-        # looked up anew: whoever moves a module to a device replaces the tensors
-        chain = sgld.init([p.data for p in self.parameters])
-        sgld.step(
-            chain,
-            gradient,
-            self.schedule(self.n_steps),
-            gradient_scale=self.n_data,
-            temperature=self.temperature,
-            generator=self.generator,
-        )
-        self.n_steps += 1
-        return loss
+        if self._chain is not None and self.temperature > 0:
+            bound *= self.temperature**0.5
+            self._chain.velocity.clamp_(-bound, bound)
+
+    def refresh_velocity(self) -> None:
+        """Draw velocities anew from their stationary law."""
+        self._chain = None

@@ -18,6 +18,39 @@ def _scaled(vector: Sequence[Tensor], factor: Tensor) -> Vector:
 
 
 @torch.no_grad()
+def power_iteration(
+    product: Callable[[Vector], Vector], start: Vector, n_iter: int
+) -> tuple[Tensor, Vector]:
+    """Leading eigenvalue and direction, one matrix a chain, all chains at once.
+
+    Parameters
+    ----------
+    product : callable
+        Maps a vector (a list of tensors with a leading axis of chains) to matrix times vector.
+    start : list of torch.Tensor
+        First vector; the direction of an earlier call saves most of the products.
+    n_iter : int
+        Number of products.
+
+    Returns
+    -------
+    eigenvalue : torch.Tensor of shape (chains,)
+        Absolute value; infinite where a product overflows.
+    vector : list of torch.Tensor
+        Of length 1 in every chain.
+    """
+    tiny = torch.finfo(start[0].dtype).tiny
+    vector = _scaled(start, 1.0 / _norm(start).clamp_min(tiny))
+    size = torch.ones_like(_norm(vector))
+    overflow = torch.zeros_like(size, dtype=torch.bool)
+    for _ in range(n_iter):
+        vector = product(vector)
+        size = _norm(vector)
+        overflow |= ~size.isfinite()
+        vector = _scaled(vector, 1.0 / size.clamp_min(tiny))
+    return size.masked_fill(overflow, torch.inf), vector
+
+
 def largest_eigenvalue(
     product: Callable[[Vector], Vector],
     like: Sequence[Tensor],
@@ -25,12 +58,12 @@ def largest_eigenvalue(
     n_iter: int = 20,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Power iteration, one matrix a chain, all chains at once.
+    """Leading eigenvalue by power iteration from a random direction.
 
     Parameters
     ----------
     product : callable
-        Maps a vector (a list of tensors with a leading axis of chains) to matrix times vector.
+        As for :func:`power_iteration`.
     like : sequence of torch.Tensor
         Tensors that give the shapes, dtype and device.
     n_iter : int, default=20
@@ -56,16 +89,8 @@ def largest_eigenvalue(
     ... ).round(decimals=3)
     tensor([9.])
     """
-    vector = [torch.empty_like(p).normal_(generator=generator) for p in like]
-    vector = _scaled(vector, 1.0 / _norm(vector))
-    size = torch.ones_like(_norm(vector))
-    overflow = torch.zeros_like(size, dtype=torch.bool)
-    for _ in range(n_iter):
-        vector = product(vector)
-        size = _norm(vector)
-        overflow |= ~size.isfinite()
-        vector = _scaled(vector, 1.0 / size.clamp_min(torch.finfo(size.dtype).tiny))
-    return size.masked_fill(overflow, torch.inf)
+    start = [torch.empty_like(p).normal_(generator=generator) for p in like]
+    return power_iteration(product, start, n_iter)[0]
 
 
 def hessian_product(
@@ -154,3 +179,33 @@ def score_covariance_product(
         return weighted_gradient(slope - slope.mean(1, keepdim=True))
 
     return product
+
+
+def congruent(
+    product: Callable[[Vector], Vector], root: Sequence[Tensor | float] | None
+) -> Callable[[Vector], Vector]:
+    r"""The product with :math:`R A R` where that with A is known and R is diagonal.
+
+    Parameters
+    ----------
+    product : callable
+        Vector -> A times vector; may be a finite difference, which is therefore asked for a vector
+        of length 1.
+    root : sequence of torch.Tensor or float, or None
+        The diagonal of R, tensor by tensor; None for the identity.
+
+    Returns
+    -------
+    callable
+        Vector -> product, for :func:`largest_eigenvalue`.
+    """
+    if root is None:
+        return product
+
+    def congruent_product(vector: Vector) -> Vector:
+        vector = [v * r for v, r in zip(vector, root, strict=True)]
+        size = _norm(vector).clamp_min(torch.finfo(vector[0].dtype).tiny)
+        result = _scaled(product(_scaled(vector, 1.0 / size)), size)
+        return [v * r for v, r in zip(result, root, strict=True)]
+
+    return congruent_product

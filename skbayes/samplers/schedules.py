@@ -1,5 +1,6 @@
 """Step-size schedules: functions of the step number."""
 
+import math
 from collections.abc import Callable
 
 Schedule = Callable[[int], float]
@@ -58,5 +59,39 @@ def polynomial(step_size: float, offset: float, power: float) -> Schedule:
 
     def schedule(t: int) -> float:
         return step_size * (1.0 + t / offset) ** -power
+
+    return schedule
+
+
+def cyclical(step_size: float, period: float) -> Schedule:
+    r"""Zhang et al.'s warm restarts: half a cosine from ``step_size`` to 0, again and again.
+
+    Parameters
+    ----------
+    step_size : float
+        The step at the start of every cycle, :math:`\alpha_0`.
+    period : float
+        Length of a cycle P, in steps.
+
+    Returns
+    -------
+    callable
+        ``t -> step_size / 2 * (cos(pi * (t mod P) / P) + 1)``.
+
+    References
+    ----------
+    R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for
+    Bayesian deep learning, ICLR 2020, equation 1.
+
+    Examples
+    --------
+    >>> from skbayes.samplers import cyclical
+    >>> schedule = cyclical(0.1, period=100)
+    >>> schedule(0), round(schedule(50), 3), schedule(100)
+    (0.1, 0.05, 0.1)
+    """
+
+    def schedule(t: int) -> float:
+        return 0.5 * step_size * (math.cos(math.pi * (t % period) / period) + 1.0)
 
     return schedule

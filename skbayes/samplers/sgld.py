@@ -3,11 +3,12 @@ r"""Stochastic gradient Langevin dynamics: the update rule.
 With the potential
 :math:`U(\theta) = -\log p(\theta) - \sum_i \log p(y_i \mid x_i, \theta)`, a step is
 
-.. math:: \theta \leftarrow \theta - \frac{\varepsilon}{2} \nabla \hat U(\theta)
-          + \mathcal N(0, \varepsilon T)
+.. math:: \theta \leftarrow \theta - \frac{\varepsilon}{2} G \nabla \hat U(\theta)
+          + \mathcal N(0, \varepsilon T G)
 
-(Welling and Teh 2011, equation 4, with temperature :math:`T`; its stationary law for small
-:math:`\varepsilon` is :math:`\exp(-U / T)`). The form printed in some lectures,
+(Welling and Teh 2011, equation 4, with temperature :math:`T` and a diagonal preconditioner
+:math:`G`, the identity by default; its stationary law for small :math:`\varepsilon` and a constant
+:math:`G` is :math:`\exp(-U / T)`). The form printed in some lectures,
 :math:`\theta - \eta \nabla U + \sqrt\eta\, e`, is this one at :math:`T = 1/2`.
 """
 
@@ -41,7 +42,7 @@ class SGLDInfo(NamedTuple):
     step_size : float
         The step taken.
     noise_scale : float
-        Standard deviation of the noise added to every coordinate.
+        Standard deviation of the noise added to every coordinate (before the preconditioner).
     """
 
     step_size: float
@@ -72,6 +73,7 @@ def step(
     *,
     gradient_scale: float = 1.0,
     temperature: float = 1.0,
+    root: Sequence[Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[SGLDState, SGLDInfo]:
     r"""Take one Langevin step, in place.
@@ -88,6 +90,9 @@ def step(
         Multiplies the gradient; the number of data where the gradient is that of a mean.
     temperature : float, default=1
         ``0`` gives gradient descent.
+    root : sequence of torch.Tensor, optional
+        :math:`G^{1/2}` of a diagonal preconditioner, shaped like the position: the gradient is
+        multiplied by its square, the noise by itself.
     generator : torch.Generator, optional
         Source of the noise.
 
@@ -106,12 +111,33 @@ def step(
     tensor([0.7500, 0.7500, 0.7500])
     """
     position = list(state.position)
-    torch._foreach_add_(position, list(gradient), alpha=-0.5 * step_size * gradient_scale)
+    drift = list(gradient)
+    if root is not None:
+        drift = list(torch._foreach_mul(torch._foreach_mul(drift, root), root))
+    torch._foreach_add_(position, drift, alpha=-0.5 * step_size * gradient_scale)
     noise_scale = (step_size * temperature) ** 0.5
     if noise_scale > 0:
         # one call for all tensors: drawing the noise is the floor of the step's cost
         state.noise.normal_(generator=generator)
-        pieces = state.noise.split([p.numel() for p in position])
-        shaped = [piece.view(p.shape) for piece, p in zip(pieces, position, strict=True)]
+        shaped = views(state.noise, position)
+        if root is not None:
+            torch._foreach_mul_(shaped, root)
         torch._foreach_add_(position, shaped, alpha=noise_scale)
     return state, SGLDInfo(step_size, noise_scale)
+
+
+def views(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Pieces of a flat vector, shaped like tensors.
+
+    Parameters
+    ----------
+    flat : torch.Tensor of shape (sum of the sizes,)
+    like : sequence of torch.Tensor
+
+    Returns
+    -------
+    list of torch.Tensor
+        They share the vector's memory.
+    """
+    pieces = flat.split([p.numel() for p in like])
+    return [piece.view(p.shape) for piece, p in zip(pieces, like, strict=True)]

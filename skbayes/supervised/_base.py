@@ -1,19 +1,17 @@
-"""What all classifiers on a posterior stack share: validation, prediction, uncertainty, storage."""
+"""What all estimators on a posterior stack share: the steps of a fit, and failures."""
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from skbayes._engine.build import (
     build_stack,
@@ -24,43 +22,17 @@ from skbayes._engine.build import (
 from skbayes._engine.device import resolve_device, resolve_dtype
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
-from skbayes._engine.rows import Batch, Rows
+from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, new_random_state, seeded_global_stream
-from skbayes._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
+from skbayes._sklearn import Interval, StrOptions, _check_sample_weight
 from skbayes.nn import ACTIVATIONS, StackedMLP
+from skbayes.supervised._likelihood import Likelihood
 
 
-class StackCrossEntropy(nn.Module):
-    """Cross-entropy of a softmax over K logits, a loss a member and row."""
-
-    def forward(self, output: Tensor, batch: Batch) -> Tensor:
-        """Evaluate it.
-
-        Parameters
-        ----------
-        output : torch.Tensor of shape (members, rows, classes)
-        batch : Batch
-            Its ``y`` holds class numbers.
-
-        Returns
-        -------
-        torch.Tensor of shape (members, rows)
-        """
-        members, rows, classes = output.shape
-        target = batch.y
-        assert target is not None
-        losses = F.cross_entropy(
-            output.reshape(members * rows, classes),
-            target.expand(members, rows).reshape(-1),
-            reduction="none",
-        )
-        return losses.view(members, rows)
-
-
-class BaseStackClassifier(
-    StackEstimatorMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+class BaseStackEstimator(
+    StackEstimatorMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta
 ):
-    """Base of the classifiers; a subclass says how the stack is filled (``_fill``)."""
+    """Base of classifiers and regressors; a subclass says how the stack is filled (``_fill``)."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -79,74 +51,35 @@ class BaseStackClassifier(
 
     @abstractmethod
     def _fill(
-        self, rows: Rows, classes: np.ndarray, rng: np.random.RandomState, *, resume: bool
+        self, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
     ) -> dict[str, Any]:
         """Train on the rows; return the fitted attributes, ``posterior_`` among them."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseStackClassifier":
-        """Fit the posterior to data.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. float32 is computed in float32, everything else in float64.
-        y : array-like of shape (n_samples,)
-            Class labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight 2 counts as two rows; the likelihood is that of ``sum(sample_weight)``
-            data.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed, or training diverges.
-        """
-        resume = self.warm_start and hasattr(self, "posterior_")
-        with self._kept_on_failure():
-            X, y, sample_weight = self._validate_rows(X, y, sample_weight, reset=not resume)
-            if resume and _is_text(y) != _is_text(self.classes_):
-                raise ValueError(
-                    f"warm_start=True: y has labels of another type ({y.dtype}) than the last fit "
-                    f"({self.classes_.dtype})"
-                )
-            classes = np.union1d(self.classes_, y) if resume else np.unique(y)
-            return self._fit_validated(X, y, sample_weight, classes, resume=resume)
-
-    def _fit_validated(
-        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray, *, resume: bool
-    ) -> "BaseStackClassifier":
+    def _fit_rows(
+        self, X: Any, y: np.ndarray, sample_weight: Any, likelihood: Likelihood, *, resume: bool
+    ) -> dict[str, Any]:
+        """Fill the stack; return the fitted attributes, which the caller sets if it succeeds."""
         device = resolve_device(self.device)
-        rows = Rows(
-            X,
-            np.searchsorted(classes, y).astype(np.int64),
-            sample_weight,
-            device=device,
-            dtype=resolve_dtype(self.dtype, X.dtype),
-        )
+        rows = Rows(X, y, sample_weight, device=device, dtype=self._compute_dtype(X))
         # A fit that goes on must not draw the same noise again: it goes on in the stream too
         rng = copy.deepcopy(self._random_state) if resume else new_random_state(self.random_state)
         if self.module is None:
-            fitted = self._fill(rows, classes, rng, resume=resume)
+            fitted = self._fill(rows, likelihood, rng, resume=resume)
         else:
             # a user's layers (dropout) may draw from torch's global stream as they train
             with seeded_global_stream(draw_seed(rng), device):
-                fitted = self._fill(rows, classes, rng, resume=resume)
+                fitted = self._fill(rows, likelihood, rng, resume=resume)
         if not fitted["posterior_"].is_finite():
             raise ValueError(
                 "Training diverged: some weights are not finite. Use a smaller step "
                 "(learning_rate_init or step_size), or scale the input."
             )
-        # Only now: a fit that fails or is interrupted leaves what was fitted before
         # a stream of its own for later rounds: the user's RandomState may serve others too
         stream = np.random.RandomState(draw_seed(rng))
-        self.__dict__.update(fitted, classes_=classes, device_=device, _random_state=stream)
-        return self
+        return {**fitted, "device_": device, "_random_state": stream}
+
+    def _compute_dtype(self, X: Any) -> torch.dtype:
+        return resolve_dtype(self.dtype, X.dtype)
 
     # -- validation -----------------------------------------------------------------------------
 
@@ -154,9 +87,14 @@ class BaseStackClassifier(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=reset,
+            y_numeric=self._y_numeric,
         )
-        check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -167,14 +105,16 @@ class BaseStackClassifier(
                 X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
         return X, y, sample_weight
 
+    _y_numeric = False
+
     # -- pieces of a fit ---------------------------------------------------------------------------
 
     def _build_stack(
-        self, rows: Rows, n_classes: int, n_members: int, rng: np.random.RandomState
+        self, rows: Rows, likelihood: Likelihood, n_members: int, rng: np.random.RandomState
     ) -> nn.Module:
-        return build_stack(
+        bare = build_stack(
             rows.n_features,
-            n_classes,
+            likelihood.n_outputs,
             n_members,
             hidden_layer_sizes=check_hidden_layer_sizes(self.hidden_layer_sizes),
             activation=self.activation,
@@ -183,10 +123,12 @@ class BaseStackClassifier(
             rng=rng,
             dtype=rows.dtype,
         )
+        return likelihood.head(bare)
 
-    def _continue_from(self, stack: nn.Module, last: Posterior, classes: np.ndarray) -> None:
+    def _continue_from(self, stack: nn.Module, last: Posterior, likelihood: Likelihood) -> None:
         """Put a fresh stack where the last fit ended; logits of classes that are new stay fresh."""
-        known = np.atleast_1d(np.searchsorted(classes, self.classes_))
+        classes = [] if likelihood.classes is None else likelihood.classes
+        known = np.atleast_1d(np.searchsorted(classes, getattr(self, "classes_", [])))
         before = last.params | dict(last.module.named_buffers())
         now = dict(stack.named_parameters()) | dict(stack.named_buffers())
         # only the default network's output layer is known to have an axis of classes
@@ -229,129 +171,33 @@ class BaseStackClassifier(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities, averaged over the posterior.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Mean of the draws' softmax, columns in the order of ``classes_``.
-        """
-        return self._predict_proba(self._validate_predict(X))
-
-    def _predict_proba(self, X: Any) -> np.ndarray:
-        posterior = self.posterior_
-        n_draws, n_rows = posterior.n_draws, X.shape[0]
-        out: Tensor | None = None
-        for draws, rows, output in posterior.evaluate(X):
-            proba = _softmax(output)
-            block = proba.sum(0).div_(n_draws) if n_draws > 1 else proba[0]
-            if out is None and block.shape[0] == n_rows and draws.stop == n_draws:
-                out = block  # the one block there is
-                break
-            if out is None:
-                out = block.new_zeros(n_rows, block.shape[-1])
-            out[rows] += block
-        assert out is not None
-        return out.cpu().numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class of every row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        winners = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[winners]
-
-    def sample_proba(self, X: Any, n_draws: int | None = None) -> np.ndarray:
-        """Class probabilities of every posterior draw.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        n_draws : int, default=None
-            Number of draws, spread evenly over the stack; all by default.
-
-        Returns
-        -------
-        ndarray of shape (n_draws, n_samples, n_classes)
-
-        Raises
-        ------
-        ValueError
-            If ``n_draws`` is not between 1 and the number of draws in the stack.
-        """
-        X = self._validate_predict(X)
+    def _choose_draws(self, n_draws: int | None) -> np.ndarray | None:
+        """Numbers of ``n_draws`` draws, spread evenly over the stack; None for all."""
+        if n_draws is None:
+            return None
         available = self.posterior_.n_draws
-        chosen = None
-        if n_draws is not None:
-            if not (isinstance(n_draws, Integral) and 1 <= n_draws <= available):
-                raise ValueError(
-                    f"n_draws={n_draws!r} must be an integer between 1 and {available}, the "
-                    "number of draws in the posterior"
-                )
-            chosen = np.linspace(0, available - 1, int(n_draws)).round().astype(int)
-        n_chosen = available if chosen is None else len(chosen)
+        if not (isinstance(n_draws, Integral) and 1 <= n_draws <= available):
+            raise ValueError(
+                f"n_draws={n_draws!r} must be an integer between 1 and {available}, the "
+                "number of draws in the posterior"
+            )
+        return np.linspace(0, available - 1, int(n_draws)).round().astype(int)
+
+    def _gather(
+        self, X: Any, chosen: np.ndarray | None, transform: Callable[[Tensor], Tensor]
+    ) -> np.ndarray:
+        """Transform the outputs of every draw; an array of shape (draws, rows, ...)."""
+        n_draws = self.posterior_.n_draws if chosen is None else len(chosen)
         out = None
         for draws, rows, output in self.posterior_.evaluate(X, chosen):
-            proba = _softmax(output).cpu().numpy()
+            block = transform(output).cpu().numpy()
             if out is None:
-                out = np.empty((n_chosen, X.shape[0], proba.shape[-1]), proba.dtype)
-            out[draws, rows] = proba
+                out = np.empty((n_draws, X.shape[0], *block.shape[2:]), block.dtype)
+            out[draws, rows] = block
         assert out is not None
         return out
-
-    def predict_uncertainty(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Uncertainty of every prediction, split in two.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        total : ndarray of shape (n_samples,)
-            Entropy of the mean prediction, in nats.
-        aleatoric : ndarray of shape (n_samples,)
-            Mean entropy of the draws: noise in the labels, which more data does not remove.
-        epistemic : ndarray of shape (n_samples,)
-            Their difference, the mutual information of label and weights: what more data removes.
-        """
-        draws = self.sample_proba(X)  # (draws, rows, classes)
-        total = _entropy(draws.mean(axis=0))
-        aleatoric = _entropy(draws).mean(axis=0)
-        return total, aleatoric, np.maximum(total - aleatoric, 0.0)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _is_text(labels: np.ndarray) -> bool:
-    return labels.dtype.kind in "SU" or isinstance(labels[0], str)
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    """Softmax of the last axis; torch's own is five times slower where that axis is short."""
-    weights = (logits - logits.amax(-1, keepdim=True)).exp_()
-    return weights.div_(weights.sum(-1, keepdim=True))
-
-
-def _entropy(proba: np.ndarray) -> np.ndarray:
-    """Entropy of the last axis in nats, with 0 log 0 = 0."""
-    return -(proba * np.log(np.where(proba > 0, proba, 1.0))).sum(axis=-1)

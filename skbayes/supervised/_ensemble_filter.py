@@ -15,8 +15,9 @@ from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
-from skbayes.supervised._base import BaseStackClassifier, StackCrossEntropy
+from skbayes.supervised._classifier import BaseStackClassifier
 from skbayes.supervised._inflation import additive, spread
+from skbayes.supervised._likelihood import Likelihood
 from skbayes.supervised._replay import Replay
 
 
@@ -293,12 +294,12 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
         return self
 
     def _fill(
-        self, rows: Rows, classes: np.ndarray, rng: np.random.RandomState, *, resume: bool
+        self, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
     ) -> dict[str, Any]:
-        stack = self._build_stack(rows, len(classes), self.n_members, rng)
+        stack = self._build_stack(rows, likelihood, self.n_members, rng)
         if resume:
             unit = self.initial_spread_
-            self._continue_from(stack, self.posterior_, classes)
+            self._continue_from(stack, self.posterior_, likelihood)
             stack.to(rows.device)
             if self.inflation == "additive":
                 noise = make_generator(rng, rows.device)
@@ -322,7 +323,7 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
             callbacks.append(LRScheduler(CosineAnnealingLR, T_max=epochs))
         net = build_net(
             stack,
-            StackCrossEntropy(),
+            likelihood.criterion,
             # one fused kernel for all tensors, where the device has it
             partial(torch.optim.Adam, fused=rows.device.type in ("cpu", "cuda")),
             train_rows,

@@ -1,36 +1,13 @@
-"""Classification by stochastic gradient Langevin dynamics."""
+"""Stochastic gradient Langevin dynamics: classifier and regressor."""
 
-import copy
-import warnings
-from collections.abc import Callable
-from functools import partial
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-import torch
-from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import LRScheduler
-from torch import Tensor
-
-from skbayes._engine.build import build_net, prior_precisions
-from skbayes._engine.net import StackNet
-from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Rows
-from skbayes._engine.seeds import make_generator
-from skbayes._sklearn import Interval, StrOptions
-from skbayes.samplers import SGLD, constant, polynomial
-from skbayes.samplers.schedules import Schedule
-from skbayes.supervised._base import BaseStackClassifier, StackCrossEntropy
-from skbayes.supervised._step_size import choose_step_size
-
-#: Up to so many rows ``batch_size="auto"`` takes them all: gradient noise would limit the step.
-FULL_BATCH_ROWS = 1000
-#: Number of rows that the history of a run has.
-HISTORY_ROWS = 100
+from skbayes.supervised._classifier import BaseStackClassifier
+from skbayes.supervised._regressor import BaseStackRegressor
+from skbayes.supervised._sgld_chains import SGLDMixin
 
 
-class SGLDClassifier(BaseStackClassifier):
+class SGLDClassifier(SGLDMixin, BaseStackClassifier):
     r"""Bayesian neural network sampled by stochastic gradient Langevin dynamics.
 
     The target is the posterior of all N data under a Gaussian prior at temperature 1, whatever the
@@ -42,7 +19,7 @@ class SGLDClassifier(BaseStackClassifier):
               + \mathcal N(0, \varepsilon T)
 
     with :math:`\ell` the cross-entropy of a softmax over one logit a class. Several chains run at
-    once, as one stacked network.
+    once, as one stacked network. At the same price a step, :class:`SGHMCClassifier` mixes faster.
 
     Parameters
     ----------
@@ -61,17 +38,28 @@ class SGLDClassifier(BaseStackClassifier):
         Number of steps from one draw to the next.
     step_size : float or "auto", default="auto"
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
-        largest curvature at the start and twice during warm-up, where the chains stand, and takes
-        three quarters of its inverse, less where minibatch noise is large; ``history_`` tells what
-        was found.
-    schedule : {"constant", "polynomial"}, default="constant"
-        ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, with
-        :math:`a` such that the first step is ``step_size``. Its draws are resampled in proportion
-        to their steps, so that the stack is equally weighted.
+        largest curvature at the start and during warm-up, where the chains stand, and takes three
+        quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
+        found.
+    schedule : {"constant", "polynomial", "cyclical"}, default="constant"
+        ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
+        begins with ``step_size`` (an automatic step begins where it was last chosen).
+        ``"cyclical"``: after warm-up, cycles of half a cosine from ``step_size`` to 0 (Zhang et
+        al.), the first part of each without noise, to explore, and the draws from the rest. Draws
+        of a decreasing step are resampled in proportion to their steps, so that the stack is
+        equally weighted.
     schedule_offset : float, default=1000
-        :math:`b`, in steps.
+        :math:`b` of the polynomial schedule, in steps.
     schedule_power : float, default=0.55
-        :math:`\gamma`, in (0.5, 1].
+        :math:`\gamma` of the polynomial schedule, in (0.5, 1].
+    n_cycles : int, default=4
+        Number of cycles of the cyclical schedule; the draws are divided among them.
+    exploration : float, default=0.25
+        Share of every cycle that explores, in [0, 1).
+    preconditioner : {"rmsprop"} or None, default=None
+        ``"rmsprop"``: a diagonal preconditioner from the gradients of the first half of warm-up,
+        then frozen; it scales gradient and noise (Li et al., without their neglected term, which a
+        frozen preconditioner does not have). The step is then in its units.
     batch_size : int or "auto", default="auto"
         Rows a step. ``"auto"``: all of them up to 1000, else 200.
     temperature : float, default=1.0
@@ -86,7 +74,7 @@ class SGLDClassifier(BaseStackClassifier):
         Further arguments of ``module``.
     skorch_callbacks : list of skorch.callbacks.Callback, default=None
         Passed through to skorch (copied in ``fit``). An epoch is a hundredth of the run. Learning
-        rate schedulers are refused: the step is ``schedule``'s.
+        rate schedulers are refused.
     warm_start : bool, default=False
         Whether ``fit`` goes on from where the chains of the last ``fit`` ended.
     device : str or torch.device, default="auto"
@@ -101,16 +89,20 @@ class SGLDClassifier(BaseStackClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels.
+        Labels, sorted.
     posterior_ : Posterior
-        The stack of draws, chain after chain; ``posterior_.params`` maps parameter names to
-        tensors with a leading axis of ``n_chains * n_draws``.
+        The stack of draws, chain by chain.
     step_size_ : float
-        The step that was given or last chosen, before ``schedule`` shrinks it.
+        The step last chosen, before ``schedule`` shrinks it.
+    n_chains_ : int
+        Number of chains in the stack.
+    rhat_ : float
+        R-hat that 99 % of the predictions on up to 256 training rows stay below (nan for fewer
+        than 8 draws a chain); ``fit`` warns above 1.05.
     history_ : dict of ndarray
         ``epoch``, ``train_loss``, ``dur``, ``step_size``; with ``step_size="auto"`` also
-        ``curvature`` (largest eigenvalue of the Hessian of U) and ``alpha`` (minibatch noise over
-        injected noise), as last measured.
+        ``curvature`` (largest eigenvalue of the Hessian of U, as seen through the preconditioner)
+        and ``alpha`` (minibatch noise over injected noise), as last measured.
     n_iter_ : int
         Number of steps taken.
     net_ : skorch.NeuralNet
@@ -122,17 +114,31 @@ class SGLDClassifier(BaseStackClassifier):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X had them.
 
+    See Also
+    --------
+    skbayes.diagnostics.chain_diagnostics : R-hat and effective number of draws, row by row.
+
     References
     ----------
-    M. Welling and Y. W. Teh, Bayesian learning via stochastic gradient Langevin dynamics,
-    ICML 2011, equation 4.
+    M. Welling and Y. W. Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML
+    2011, equation 4.
+
+    C. Li, C. Chen, D. Carlson and L. Carin, Preconditioned stochastic gradient Langevin dynamics
+    for deep neural networks, AAAI 2016.
+
+    R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for
+    Bayesian deep learning, ICLR 2020.
 
     Examples
     --------
+    >>> import warnings
     >>> from sklearn.datasets import load_iris
     >>> from skbayes import SGLDClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = SGLDClassifier((10,), n_warmup=200, random_state=0).fit(X, y)
+    >>> clf = SGLDClassifier((10,), n_warmup=200, random_state=0)
+    >>> with warnings.catch_warnings():  # a short run: the chains have not mixed
+    ...     warnings.simplefilter("ignore")
+    ...     clf = clf.fit(X, y)
     >>> clf.sample_proba(X).shape  # 4 chains of 50 draws
     (200, 150, 3)
     >>> bool(clf.score(X, y) > 0.9)
@@ -141,15 +147,155 @@ class SGLDClassifier(BaseStackClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseStackClassifier._parameter_constraints,
-        "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "n_warmup": [Interval(Integral, 0, None, closed="left")],
-        "thinning": [Interval(Integral, 1, None, closed="left")],
-        "step_size": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "schedule": [StrOptions({"constant", "polynomial"})],
-        "schedule_offset": [Interval(Real, 0, None, closed="neither")],
-        "schedule_power": [Interval(Real, 0.5, 1, closed="right")],
-        "temperature": [Interval(Real, 0, None, closed="left")],
+        **SGLDMixin._chain_constraints,
+    }
+
+
+class SGLDRegressor(SGLDMixin, BaseStackRegressor):
+    r"""Bayesian neural regression sampled by stochastic gradient Langevin dynamics.
+
+    The target is the posterior of all N data under a Gaussian prior of the weights at temperature
+    1, whatever the batch size; see :class:`SGLDClassifier` for the dynamics. The likelihood is
+    Gaussian. Regression with little noise is stiff: :class:`SGHMCRegressor` mixes faster at the
+    same price a step.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Widths of the hidden layers; ``()`` is Bayesian linear regression.
+    activation : str, default="relu"
+        ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"`` or another key of
+        :data:`skbayes.nn.ACTIVATIONS`.
+    noise_scale : float, "learned" or "heteroscedastic", default="learned"
+        Standard deviation of the noise in y. A number: it is known. ``"learned"``: one for all
+        rows, sampled with the weights under a half-normal prior of scale ``std(y)``.
+        ``"heteroscedastic"``: a second output of the network is its logarithm (relative to
+        ``std(y)``), so that it varies with x.
+    normalize_y : bool, default=False
+        Whether to sample for targets of mean 0 and standard deviation 1; what is predicted is in
+        units of y all the same. The prior is a statement about the targets' scale: set this where
+        they are far from 0, or their spread is far from 1.
+    n_chains : int, default=4
+        Number of chains, each from its own initial weights.
+    n_draws : int, default=50
+        Number of draws kept of every chain.
+    n_warmup : int, default=1000
+        Number of steps before the first draw.
+    thinning : int, default=20
+        Number of steps from one draw to the next.
+    step_size : float or "auto", default="auto"
+        The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
+        largest curvature at the start and during warm-up, where the chains stand, and takes three
+        quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
+        found.
+    schedule : {"constant", "polynomial", "cyclical"}, default="constant"
+        ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
+        begins with ``step_size`` (an automatic step begins where it was last chosen).
+        ``"cyclical"``: after warm-up, cycles of half a cosine from ``step_size`` to 0 (Zhang et
+        al.), the first part of each without noise, to explore, and the draws from the rest. Draws
+        of a decreasing step are resampled in proportion to their steps, so that the stack is
+        equally weighted.
+    schedule_offset : float, default=1000
+        :math:`b` of the polynomial schedule, in steps.
+    schedule_power : float, default=0.55
+        :math:`\gamma` of the polynomial schedule, in (0.5, 1].
+    n_cycles : int, default=4
+        Number of cycles of the cyclical schedule; the draws are divided among them.
+    exploration : float, default=0.25
+        Share of every cycle that explores, in [0, 1).
+    preconditioner : {"rmsprop"} or None, default=None
+        ``"rmsprop"``: a diagonal preconditioner from the gradients of the first half of warm-up,
+        then frozen; it scales gradient and noise (Li et al., without their neglected term, which a
+        frozen preconditioner does not have). The step is then in its units.
+    batch_size : int or "auto", default="auto"
+        Rows a step. ``"auto"``: all of them up to 1000, else 200.
+    temperature : float, default=1.0
+        Temperature of the target, :math:`\exp(-U / T)`. 1 is the posterior; below is "cold".
+    prior_scale : float or "fan_in", default=1.0
+        Standard deviation of the prior: a number is that of every weight and bias, ``"fan_in"`` is
+        :math:`1/\sqrt{\text{fan in}}` for weights and 1 for biases, a much stronger prior.
+    module : callable, default=None
+        Class or function ``(n_features, n_outputs, **module_params) -> torch.nn.Module`` for a
+        network of your own, which returns one output (two if ``noise_scale`` is
+        ``"heteroscedastic"``).
+    module_params : dict, default=None
+        Further arguments of ``module``.
+    skorch_callbacks : list of skorch.callbacks.Callback, default=None
+        Passed through to skorch (copied in ``fit``). An epoch is a hundredth of the run. Learning
+        rate schedulers are refused.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from where the chains of the last ``fit`` ended.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    dtype : {"float32", "float64"}, default=None
+        Type to compute in; by default that of X.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, shuffles and noise.
+    verbose : int, default=0
+        1 prints a row of the history as it comes.
+
+    Attributes
+    ----------
+    posterior_ : Posterior
+        The stack of draws, chain by chain.
+    step_size_ : float
+        The step last chosen, before ``schedule`` shrinks it.
+    n_chains_ : int
+        Number of chains in the stack.
+    rhat_ : float
+        R-hat that 99 % of the predictions on up to 256 training rows stay below (nan for fewer
+        than 8 draws a chain); ``fit`` warns above 1.05.
+    history_ : dict of ndarray
+        ``epoch``, ``train_loss``, ``dur``, ``step_size``; with ``step_size="auto"`` also
+        ``curvature`` (largest eigenvalue of the Hessian of U, as seen through the preconditioner)
+        and ``alpha`` (minibatch noise over injected noise), as last measured.
+    n_iter_ : int
+        Number of steps taken.
+    net_ : skorch.NeuralNet
+        The net that trained the chains; not part of a pickle.
+    device_ : torch.device
+        Where the network lives.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had them.
+
+    See Also
+    --------
+    skbayes.diagnostics.chain_diagnostics : R-hat and effective number of draws, row by row.
+
+    References
+    ----------
+    M. Welling and Y. W. Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML
+    2011, equation 4.
+
+    C. Li, C. Chen, D. Carlson and L. Carin, Preconditioned stochastic gradient Langevin dynamics
+    for deep neural networks, AAAI 2016.
+
+    R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for
+    Bayesian deep learning, ICLR 2020.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skbayes import SGLDRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(50, 1))
+    >>> y = X[:, 0] ** 2 + 0.1 * rng.standard_normal(50)
+    >>> reg = SGLDRegressor((10,), n_warmup=200, random_state=0)
+    >>> with warnings.catch_warnings():  # a short run: the chains have not mixed
+    ...     warnings.simplefilter("ignore")
+    ...     reg = reg.fit(X, y)
+    >>> mean, std = reg.predict(X, return_std=True)
+    >>> lower, upper = reg.predict_interval(X, coverage=0.9)
+    >>> bool(0.6 < np.mean((lower < y) & (y < upper)))
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **BaseStackRegressor._parameter_constraints,
+        **SGLDMixin._chain_constraints,
     }
 
     def __init__(
@@ -157,6 +303,8 @@ class SGLDClassifier(BaseStackClassifier):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
+        noise_scale="learned",
+        normalize_y=False,
         n_chains=4,
         n_draws=50,
         n_warmup=1000,
@@ -165,6 +313,9 @@ class SGLDClassifier(BaseStackClassifier):
         schedule="constant",
         schedule_offset=1000.0,
         schedule_power=0.55,
+        n_cycles=4,
+        exploration=0.25,
+        preconditioner=None,
         batch_size="auto",
         temperature=1.0,
         prior_scale=1.0,
@@ -177,168 +328,31 @@ class SGLDClassifier(BaseStackClassifier):
         random_state=None,
         verbose=0,
     ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.n_chains = n_chains
-        self.n_draws = n_draws
-        self.n_warmup = n_warmup
-        self.thinning = thinning
-        self.step_size = step_size
-        self.schedule = schedule
-        self.schedule_offset = schedule_offset
-        self.schedule_power = schedule_power
-        self.batch_size = batch_size
-        self.temperature = temperature
-        self.prior_scale = prior_scale
-        self.module = module
-        self.module_params = module_params
-        self.skorch_callbacks = skorch_callbacks
-        self.warm_start = warm_start
-        self.device = device
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _schedule(self, step_size: float) -> Schedule:
-        if self.schedule == "constant":
-            return constant(step_size)
-        return polynomial(step_size, self.schedule_offset, self.schedule_power)
-
-    def _fill(
-        self, rows: Rows, classes: np.ndarray, rng: np.random.RandomState, *, resume: bool
-    ) -> dict[str, Any]:
-        if any(isinstance(callback, LRScheduler) for callback in self.skorch_callbacks or []):
-            raise ValueError(
-                "skorch_callbacks holds an LRScheduler, but the steps of a sampler set what is "
-                "sampled; use schedule='constant' or 'polynomial'"
-            )
-        n_steps = self.n_warmup + self.n_draws * self.thinning
-        steps_per_epoch = -(-n_steps // HISTORY_ROWS)
-        if self.batch_size == "auto":
-            batch_size = len(rows) if len(rows) <= FULL_BATCH_ROWS else 200
-        else:
-            batch_size = min(self.batch_size, len(rows))
-        stack = self._build_stack(rows, len(classes), self.n_chains, rng)
-        if resume:
-            self._continue_from(stack, self._chain_ends, classes)
-        noise = make_generator(rng, rows.device)
-        net = build_net(
-            stack,
-            StackCrossEntropy(),
-            partial(SGLD, n_data=rows.n_data, temperature=self.temperature, generator=noise),
-            rows,
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            n_chains=n_chains,
+            n_draws=n_draws,
+            n_warmup=n_warmup,
+            thinning=thinning,
+            step_size=step_size,
+            schedule=schedule,
+            schedule_offset=schedule_offset,
+            schedule_power=schedule_power,
+            n_cycles=n_cycles,
+            exploration=exploration,
+            preconditioner=preconditioner,
             batch_size=batch_size,
-            max_epochs=-(-n_steps // steps_per_epoch),
-            shuffle=make_generator(rng),
-            precisions=prior_precisions(stack, self.prior_scale),
-            verbose=self.verbose,
-            steps_per_epoch=steps_per_epoch,
-            n_steps=n_steps,
+            temperature=temperature,
+            prior_scale=prior_scale,
+            module=module,
+            module_params=module_params,
+            skorch_callbacks=skorch_callbacks,
+            warm_start=warm_start,
+            device=device,
+            dtype=dtype,
+            random_state=random_state,
+            verbose=verbose,
         )
-        recorder = _Recorder(self, net)
-        measure = None
-        if self.step_size == "auto":
-            measure = partial(
-                choose_step_size, net, rows, batch_size, make_generator(rng), self.temperature
-            )
-        recorder.prepare(measure)
-        net.on_step = recorder
-        trained = self._train(net, rows, "steps")
-        return {
-            **trained,
-            "posterior_": Posterior.from_draws(net.module_, recorder.stacked(make_generator(rng))),
-            "n_iter_": net.optimizer_.n_steps,
-            "step_size_": recorder.step_size,
-            "_chain_ends": Posterior(copy.deepcopy(net.module_)),
-        }
-
-
-class _Recorder:
-    """Follows the chains: keeps the draws, and sets the step as warm-up goes on."""
-
-    def __init__(self, estimator: SGLDClassifier, net: StackNet) -> None:
-        self.estimator = estimator
-        self.n_warmup = estimator.n_warmup
-        self.thinning = estimator.thinning
-        self.parameters = list(net.module_.named_parameters())
-        self.net = net
-        self.draws = {
-            # (chains, draws, ...): chain-major once flattened
-            name: p.data.new_full((p.shape[0], estimator.n_draws, *p.shape[1:]), torch.nan)
-            for name, p in self.parameters
-        }
-        self.weights = np.empty(estimator.n_draws)
-        self.n_recorded = 0
-        self.measure: Callable | None = None
-        self.found: dict[str, float] = {}
-
-    def prepare(self, measure: Callable[..., Any] | None) -> None:
-        """Set the first step; with ``measure`` it is looked for, now and later."""
-        self.measure = measure
-        if measure is None:
-            self._set(self.estimator.step_size)
-        else:
-            self._choose(0.25)
-
-    def _choose(self, safety: float) -> None:
-        assert self.measure is not None
-        choice = self.measure(safety=safety)
-        self.found = {"curvature": choice.curvature, "alpha": choice.alpha}
-        self._set(choice.step_size)
-
-    def _set(self, step_size: float) -> None:
-        self.step_size = step_size
-        self.net.optimizer_.schedule = self.estimator._schedule(step_size)
-
-    def __call__(self, net: StackNet) -> None:
-        """Called after every step."""
-        t = net.optimizer_.n_steps
-        taken = net.optimizer_.schedule(t - 1)
-        if self.measure is not None and t <= self.n_warmup:
-            # curvature in the posterior is a multiple of that at the mode and at the start:
-            # cautious steps first, then measured again where the chains have come to
-            if t == self.n_warmup // 4:
-                self._choose(0.5)
-            elif t == self.n_warmup // 2:
-                self._choose(0.75)
-        number, rest = divmod(t - self.n_warmup, self.thinning)
-        if number >= 1 and rest == 0:
-            for name, p in self.parameters:
-                self.draws[name][:, number - 1] = p.data
-            self.weights[number - 1] = taken
-            self.n_recorded = number
-        row = net.history[-1]
-        row["step_size"] = taken
-        row.update(self.found)
-
-    def stacked(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """The draws, equally weighted, with chains and draws in one leading axis."""
-        kept = self.n_recorded
-        if kept == 0:
-            raise ValueError(
-                f"Sampling was stopped after {self.net.optimizer_.n_steps} steps, before the first "
-                f"draw at step n_warmup + thinning = {self.n_warmup + self.thinning}"
-            )
-        if kept < len(self.weights):
-            warnings.warn(
-                f"Sampling was stopped by a callback: {kept} of n_draws={len(self.weights)} draws "
-                "a chain were taken.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        draws = {name: values[:, :kept] for name, values in self.draws.items()}
-        weights = self.weights[:kept]
-        if np.ptp(weights) > 0:
-            # Systematic resampling: unbiased, and the least additional noise
-            n_chains, n_draws = next(iter(draws.values())).shape[:2]
-            offset = torch.rand(n_chains, generator=generator, dtype=torch.float64).numpy()
-            ladder = np.cumsum(weights) / weights.sum()
-            points = (np.arange(n_draws) + offset[:, None]) / n_draws
-            chosen = np.minimum(np.searchsorted(ladder, points), n_draws - 1)
-            draws = {
-                name: torch.stack(
-                    [d[index] for d, index in zip(values, torch.from_numpy(chosen), strict=True)]
-                )
-                for name, values in draws.items()
-            }
-        return {name: values.flatten(0, 1) for name, values in draws.items()}
+        self.noise_scale = noise_scale
+        self.normalize_y = normalize_y

@@ -1,0 +1,76 @@
+"""The prior's part of the potential: Gaussian weights, and half-normal scales of noise."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Prior:
+    r"""Negative logarithm of the prior of a stacked module's parameters, and its gradient.
+
+    Gaussian tensors contribute :math:`\tfrac12 q |\theta|^2`. A tensor :math:`t` that is the
+    logarithm of a standard deviation contributes
+    :math:`e^{2t} / (2 s^2) - t`: the half-normal density of scale s of :math:`e^t`, with the
+    Jacobian of the logarithm.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Initialised, and where it will stay.
+    precisions : sequence of float
+        The precision q of every tensor, in the order of ``module.parameters()``.
+    half_normal : mapping of str to float, optional
+        Name of a tensor of logarithms -> scale s; its precision is not used.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        precisions: Sequence[float],
+        half_normal: Mapping[str, float] | None = None,
+    ) -> None:
+        scales = dict(half_normal or {})
+        named = zip(module.named_parameters(), precisions, strict=True)
+        self._gaussian = [(p, q) for (name, p), q in named if q and name not in scales]
+        self._logarithms = [(module.get_parameter(name), s) for name, s in scales.items()]
+
+    @torch.no_grad()
+    def add_gradient(self, weight: float) -> None:
+        """Add the gradient to those that the loss left.
+
+        Parameters
+        ----------
+        weight : float
+            What it is multiplied by: one over the number of data, where the loss is a mean.
+        """
+        for parameter, precision in self._gaussian:
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter, alpha=precision * weight)
+            elif parameter.requires_grad:  # the loss does not see it, the prior does
+                parameter.grad = parameter * (precision * weight)
+        for logarithm, scale in self._logarithms:
+            slope = (2.0 * logarithm).exp_().div_(scale**2).sub_(1.0)
+            if logarithm.grad is not None:
+                logarithm.grad.add_(slope, alpha=weight)
+
+    @torch.no_grad()
+    def energy(self, n_members: int) -> Tensor:
+        """Negative log density of every member, up to a constant.
+
+        Parameters
+        ----------
+        n_members : int
+
+        Returns
+        -------
+        torch.Tensor of shape (n_members,), or () where nothing has a prior
+        """
+        parts = [
+            0.5 * precision * parameter.reshape(n_members, -1).square().sum(1)
+            for parameter, precision in self._gaussian
+        ] + [
+            ((2.0 * logarithm).exp() / (2.0 * scale**2) - logarithm).reshape(n_members, -1).sum(1)
+            for logarithm, scale in self._logarithms
+        ]
+        return torch.stack(parts).sum(0) if parts else torch.zeros(())

@@ -1,0 +1,196 @@
+"""Likelihoods: what the network's outputs mean, and the loss of a member on a row."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skbayes._engine.rows import Batch
+from skbayes.nn import RowNoise, SharedNoise
+
+HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class StackCrossEntropy(nn.Module):
+    """Cross-entropy of a softmax over K logits, a loss a member and row."""
+
+    def forward(self, output: Tensor, batch: Batch) -> Tensor:
+        """Evaluate it.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (members, rows, classes)
+        batch : Batch
+            Its ``y`` holds class numbers.
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows)
+        """
+        members, rows, classes = output.shape
+        target = batch.y
+        assert target is not None
+        losses = F.cross_entropy(
+            output.reshape(members * rows, classes),
+            target.expand(members, rows).reshape(-1),
+            reduction="none",
+        )
+        return losses.view(members, rows)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Softmax of the last axis; torch's own is five times slower where that axis is short.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (..., classes)
+
+    Returns
+    -------
+    torch.Tensor of shape (..., classes)
+    """
+    weights = (logits - logits.amax(-1, keepdim=True)).exp_()
+    return weights.div_(weights.sum(-1, keepdim=True))
+
+
+class StackGaussian(nn.Module):
+    """Negative log density of a Gaussian, a value a member and row.
+
+    Parameters
+    ----------
+    scale : float, default=None
+        Standard deviation, where it is known; else the network's last output is its logarithm.
+    """
+
+    def __init__(self, scale: float | None = None) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, output: Tensor, batch: Batch) -> Tensor:
+        """Evaluate it.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (members, rows, 1 or 2)
+            The mean, and the logarithm of the standard deviation where it is not known.
+        batch : Batch
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows)
+        """
+        target = batch.y
+        assert target is not None
+        if self.scale is not None:
+            constant = HALF_LOG_2_PI + math.log(self.scale)
+            error = (output.squeeze(-1) - target) * (1.0 / self.scale)
+            return error.square().mul(0.5).add(constant)
+        mean, log_scale = output.unbind(-1)
+        error = (mean - target) * (-log_scale).exp()
+        return error.square().mul(0.5).add(HALF_LOG_2_PI) + log_scale
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A likelihood as the samplers see it.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Number of outputs of the bare network.
+    criterion : torch.nn.Module
+        ``(output, batch) -> losses of shape (members, rows)``.
+    classes : ndarray or None
+        Labels of a classifier, sorted.
+    head : callable
+        Stacked network -> stacked module whose output the criterion takes.
+    half_normal : mapping of str to float
+        Parameters of the head with a half-normal prior; see
+        :class:`~skbayes._engine.prior.Prior`.
+    values : callable
+        Output of the stack -> function values of every draw and row, which chains are diagnosed on.
+    """
+
+    n_outputs: int
+    criterion: nn.Module
+    classes: np.ndarray | None = None
+    head: Callable[[nn.Module], nn.Module] = lambda net: net
+    half_normal: Mapping[str, float] = field(default_factory=dict)
+    values: Callable[[Tensor], Tensor] = lambda output: output[..., 0]
+
+
+def categorical(classes: np.ndarray) -> Likelihood:
+    """Softmax over one logit a class.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    Likelihood
+    """
+    last = 1 if len(classes) == 2 else len(classes)  # of two, one tells the other
+    return Likelihood(
+        len(classes),
+        StackCrossEntropy(),
+        classes,
+        values=lambda output: softmax(output)[..., :last],
+    )
+
+
+def gaussian(noise_scale: float | str, y_scale: float, last_width: int) -> Likelihood:
+    """Gaussian noise, of known, learned or varying standard deviation.
+
+    Parameters
+    ----------
+    noise_scale : float, "learned" or "heteroscedastic"
+    y_scale : float
+        Standard deviation of the targets: scale of the half-normal prior of a learned noise, and
+        the noise at which learning starts.
+    last_width : int
+        Width of the last hidden layer. The second output of a heteroscedastic network is divided
+        by the square root of it plus one: the prior of the noise is then log-normal of about the
+        weights' prior deviation, whatever the width; undivided it would spread over many orders
+        of magnitude.
+
+    Returns
+    -------
+    Likelihood
+    """
+    log_scale = math.log(y_scale)
+    if noise_scale == "learned":
+        return Likelihood(
+            1,
+            StackGaussian(),
+            head=lambda net: SharedNoise(net, log_scale),
+            half_normal={"log_scale": y_scale},
+        )
+    if noise_scale == "heteroscedastic":
+        gain = 1.0 / math.sqrt(last_width + 1.0)
+        return Likelihood(2, StackGaussian(), head=lambda net: RowNoise(net, log_scale, gain))
+    return Likelihood(1, StackGaussian(float(noise_scale)))
+
+
+def moments(output: Tensor, noise_scale: float | str) -> tuple[Tensor, Tensor]:
+    """Mean and noise variance of every draw and row.
+
+    Parameters
+    ----------
+    output : torch.Tensor of shape (draws, rows, 1 or 2)
+    noise_scale : float or str
+        As for :func:`gaussian`; a number is used as it is.
+
+    Returns
+    -------
+    mean, variance : torch.Tensor of shape (draws, rows)
+    """
+    if output.shape[-1] == 2:
+        mean, log_scale = output.unbind(-1)
+        return mean, (2.0 * log_scale).exp()
+    mean = output.squeeze(-1)
+    return mean, torch.full_like(mean, float(noise_scale) ** 2)

@@ -1,0 +1,120 @@
+"""Stochastic gradient Hamiltonian Monte Carlo: parameters, steps and the run."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Real
+from typing import Any, ClassVar
+
+from skbayes._sklearn import Interval, StrOptions
+from skbayes.samplers import SGHMC
+from skbayes.supervised._curvature import Measurement, gradient_variance
+from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
+
+#: Largest automatic step, times the square root of the largest curvature.
+MAX_STEP = {"baoab": 1.0, "euler": 0.5}
+#: Bound of the velocities in the first three quarters of warm-up, in standard deviations.
+MAX_VELOCITY = 6.0
+
+
+class SGHMCMixin(LangevinMixin):
+    """Parameters and step of SGHMC."""
+
+    _chain_constraints: ClassVar[dict[str, list]] = {
+        **LangevinMixin._chain_constraints,
+        "friction": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "integrator": [StrOptions({"baoab", "euler"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        n_chains=4,
+        n_draws=50,
+        n_warmup=1000,
+        thinning=20,
+        step_size="auto",
+        friction="auto",
+        integrator="baoab",
+        batch_size="auto",
+        temperature=1.0,
+        prior_scale=1.0,
+        module=None,
+        module_params=None,
+        skorch_callbacks=None,
+        warm_start=False,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_chains = n_chains
+        self.n_draws = n_draws
+        self.n_warmup = n_warmup
+        self.thinning = thinning
+        self.step_size = step_size
+        self.friction = friction
+        self.integrator = integrator
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.prior_scale = prior_scale
+        self.module = module
+        self.module_params = module_params
+        self.skorch_callbacks = skorch_callbacks
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
+        return partial(
+            SGHMC,
+            friction=self._friction(),
+            integrator=self.integrator,
+            # one scale for all is the unit of time; several are scales of the velocities
+            scale=scales if self.prior_scale == "fan_in" else None,
+            **options,
+        )
+
+    def _friction(self) -> float:
+        if self.friction != "auto":
+            return float(self.friction)
+        return 1.0 if self.prior_scale == "fan_in" else 1.0 / float(self.prior_scale)
+
+    def _automatic_step(self, found: Measurement, safety: float) -> float:
+        step_size = MAX_STEP[self.integrator] * (safety / max(found.curvature, 1e-12)) ** 0.5
+        if found.noise > 0 and self.temperature > 0:
+            step_size = min(step_size, MAX_ALPHA / self._alpha(1.0, found.noise))
+        return step_size
+
+    def _alpha(self, step_size: float, noise: float) -> float:
+        if self.temperature == 0:
+            return 0.0
+        # a kick's variance is h^2 times four times the noise, and 2 gamma h T is injected
+        return 2.0 * step_size * noise / (self._friction() * self.temperature)
+
+    def _stiffness(self, step_size: float, curvature: float) -> float:
+        return step_size**2 * curvature
+
+    def _warm_up(self, run: Run, share: float | None) -> None:
+        if share == 0 and run.sampler.scale is not None:
+            run.set_root(run.sampler.scale)
+        if share is not None and self.integrator == "euler" and run.batch_size < len(run.rows):
+            variance = gradient_variance(run.net, run.rows, run.batch_size, run.generator)
+            run.sampler.gradient_variance = run.free(variance)
+
+        if share == 0 or 4 * run.sampler.n_steps > 3 * self.n_warmup:
+            return
+        # On the way to the posterior curvature grows faster than it is measured (by 1e4 where a
+        # learned noise falls to a hundredth of std(y)): what a step that is too large pumps into
+        # the velocities is taken out again
+        run.sampler.limit_velocity(MAX_VELOCITY)
+        if share is not None:
+            run.sampler.refresh_velocity()
+
+    def _learned(self, run: Run) -> dict[str, Any]:
+        return {"friction_": self._friction()}
