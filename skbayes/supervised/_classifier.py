@@ -97,7 +97,8 @@ class BaseStackClassifier(ClassifierMixin, BaseStackEstimator):
                 out = block.new_zeros(n_rows, block.shape[-1])
             out[rows] += block
         assert out is not None
-        return out.cpu().numpy()
+        # rounding of a sum of draws can pass 1, which scikit-learn's losses refuse
+        return out.clamp_(max=1.0).cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class of every row.

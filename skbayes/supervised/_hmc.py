@@ -24,7 +24,7 @@ class HMCClassifier(HMCMixin, BaseStackClassifier):
         :data:`skbayes.nn.ACTIVATIONS`.
     n_chains : int, default=4
         Number of chains, each from its own initial weights.
-    n_draws : int, default=50
+    n_draws : int, default=100
         Number of draws kept of every chain.
     n_warmup : int, default=50
         Number of trajectories before the first draw.
@@ -161,7 +161,7 @@ class HMCRegressor(HMCMixin, BaseStackRegressor):
         they are far from 0, or their spread is far from 1.
     n_chains : int, default=4
         Number of chains, each from its own initial weights.
-    n_draws : int, default=50
+    n_draws : int, default=100
         Number of draws kept of every chain.
     n_warmup : int, default=50
         Number of trajectories before the first draw.
@@ -280,7 +280,7 @@ class HMCRegressor(HMCMixin, BaseStackRegressor):
         noise_scale="learned",
         normalize_y=False,
         n_chains=4,
-        n_draws=50,
+        n_draws=100,
         n_warmup=50,
         thinning=1,
         step_size="auto",

@@ -52,7 +52,7 @@ class HMCMixin(ChainMixin):
         activation="relu",
         *,
         n_chains=4,
-        n_draws=50,
+        n_draws=100,
         n_warmup=50,
         thinning=1,
         step_size="auto",

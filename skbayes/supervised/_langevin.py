@@ -25,8 +25,6 @@ from skbayes.supervised._curvature import Measurement, Meter
 from skbayes.supervised._likelihood import Likelihood
 from skbayes.supervised._recorder import Recorder
 
-#: Up to so many rows ``batch_size="auto"`` takes them all: gradient noise would limit the step.
-FULL_BATCH_ROWS = 1000
 #: Number of rows that the history of a run has.
 HISTORY_ROWS = 100
 #: Largest share of the injected noise that the minibatch noise may add (Welling and Teh's alpha).
@@ -62,6 +60,10 @@ class LangevinMixin(ChainMixin):
         "temperature": [Interval(Real, 0, None, closed="left")],
     }
 
+    #: Up to so many rows ``batch_size="auto"`` takes them all, and a fifth of it beyond: gradient
+    #: noise limits the step.
+    _full_batch_rows = 1000
+
     n_draws: int
     step_size: Any
     batch_size: Any
@@ -78,11 +80,11 @@ class LangevinMixin(ChainMixin):
         """
 
     @abstractmethod
-    def _automatic_step(self, found: Measurement, safety: float) -> float:
-        """The largest step that curvature and gradient noise allow, times the safety."""
+    def _automatic_step(self, run: "Run", found: Measurement, safety: float) -> float:
+        """The step that curvature (over the safety) and gradient noise allow."""
 
     @abstractmethod
-    def _alpha(self, step_size: float, noise: float) -> float:
+    def _alpha(self, run: "Run", step_size: float, noise: float) -> float:
         """Minibatch noise over injected noise at a step."""
 
     @abstractmethod
@@ -113,7 +115,7 @@ class LangevinMixin(ChainMixin):
 
     def _batch_rows(self, n_rows: int) -> int:
         if self.batch_size == "auto":
-            return n_rows if n_rows <= FULL_BATCH_ROWS else 200
+            return n_rows if n_rows <= self._full_batch_rows else self._full_batch_rows // 5
         return min(self.batch_size, n_rows)
 
     def _fill(
@@ -242,7 +244,7 @@ class Run:
             pooled = pooled._replace(curvature=max(pooled.curvature, STIFFEST_SHARE * most))
         # Two digits: rounding errors of the measurement must not reach the chains
         safety = MEASURED_AT[share]
-        step_size = float(f"{self.estimator._automatic_step(pooled, safety):.1e}")
+        step_size = float(f"{self.estimator._automatic_step(self, pooled, safety):.1e}")
         if not (np.isfinite(step_size) and step_size > 0):
             raise ValueError(
                 f"step_size='auto' found no usable step: the largest curvature is "
@@ -250,7 +252,7 @@ class Run:
             )
         self._found = {
             "curvature": pooled.curvature,
-            "alpha": self.estimator._alpha(step_size, pooled.noise),
+            "alpha": self.estimator._alpha(self, step_size, pooled.noise),
         }
         self._set(step_size)
 

@@ -28,9 +28,9 @@ class SGHMCClassifier(SGHMCMixin, BaseStackClassifier):
         :data:`skbayes.nn.ACTIVATIONS`.
     n_chains : int, default=4
         Number of chains, each from its own initial weights.
-    n_draws : int, default=50
+    n_draws : int, default=100
         Number of draws kept of every chain.
-    n_warmup : int, default=1000
+    n_warmup : int, default=2000
         Number of steps before the first draw.
     thinning : int, default=20
         Number of steps from one draw to the next.
@@ -38,15 +38,16 @@ class SGHMCClassifier(SGHMCMixin, BaseStackClassifier):
         The step :math:`h`, in units of time. ``"auto"`` measures the largest curvature
         :math:`\lambda` at the start and during warm-up, where the chains stand, and takes
         :math:`1/\sqrt\lambda` (half of it for ``"euler"``), less where minibatch noise is large;
-        ``history_`` tells what was found.
+        ``history_`` tells what was found. The chains first descend for a sixteenth of the warm-up.
     friction : float or "auto", default="auto"
-        :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``.
+        :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``, and with
+        minibatches as much more as their noise asks for.
     integrator : {"baoab", "euler"}, default="baoab"
         ``"baoab"``: the splitting of Leimkuhler and Matthews, exact on a quadratic for every
         stable step. ``"euler"``: the discretisation of Chen, Fox and Guestrin, which subtracts the
         estimated noise of the minibatch gradients from the noise that it injects.
     batch_size : int or "auto", default="auto"
-        Rows a step. ``"auto"``: all of them up to 1000, else 200.
+        Rows a step. ``"auto"``: all of them up to 5000, else 1000.
     temperature : float, default=1.0
         Temperature of the target, :math:`\exp(-U / T)`. 1 is the posterior; below is "cold".
     prior_scale : float or "fan_in", default=1.0
@@ -159,9 +160,9 @@ class SGHMCRegressor(SGHMCMixin, BaseStackRegressor):
         they are far from 0, or their spread is far from 1.
     n_chains : int, default=4
         Number of chains, each from its own initial weights.
-    n_draws : int, default=50
+    n_draws : int, default=100
         Number of draws kept of every chain.
-    n_warmup : int, default=1000
+    n_warmup : int, default=2000
         Number of steps before the first draw.
     thinning : int, default=20
         Number of steps from one draw to the next.
@@ -169,15 +170,16 @@ class SGHMCRegressor(SGHMCMixin, BaseStackRegressor):
         The step :math:`h`, in units of time. ``"auto"`` measures the largest curvature
         :math:`\lambda` at the start and during warm-up, where the chains stand, and takes
         :math:`1/\sqrt\lambda` (half of it for ``"euler"``), less where minibatch noise is large;
-        ``history_`` tells what was found.
+        ``history_`` tells what was found. The chains first descend for a sixteenth of the warm-up.
     friction : float or "auto", default="auto"
-        :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``.
+        :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``, and with
+        minibatches as much more as their noise asks for.
     integrator : {"baoab", "euler"}, default="baoab"
         ``"baoab"``: the splitting of Leimkuhler and Matthews, exact on a quadratic for every
         stable step. ``"euler"``: the discretisation of Chen, Fox and Guestrin, which subtracts the
         estimated noise of the minibatch gradients from the noise that it injects.
     batch_size : int or "auto", default="auto"
-        Rows a step. ``"auto"``: all of them up to 1000, else 200.
+        Rows a step. ``"auto"``: all of them up to 5000, else 1000.
     temperature : float, default=1.0
         Temperature of the target, :math:`\exp(-U / T)`. 1 is the posterior; below is "cold".
     prior_scale : float or "fan_in", default=1.0
@@ -273,8 +275,8 @@ class SGHMCRegressor(SGHMCMixin, BaseStackRegressor):
         noise_scale="learned",
         normalize_y=False,
         n_chains=4,
-        n_draws=50,
-        n_warmup=1000,
+        n_draws=100,
+        n_warmup=2000,
         thinning=20,
         step_size="auto",
         friction="auto",

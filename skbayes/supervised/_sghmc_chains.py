@@ -1,5 +1,6 @@
 """Stochastic gradient Hamiltonian Monte Carlo: parameters, steps and the run."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -19,6 +20,8 @@ MAX_VELOCITY = 6.0
 class SGHMCMixin(LangevinMixin):
     """Parameters and step of SGHMC."""
 
+    _full_batch_rows = 5000  # it gains more from a large step than SGLD does
+
     _chain_constraints: ClassVar[dict[str, list]] = {
         **LangevinMixin._chain_constraints,
         "friction": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -31,8 +34,8 @@ class SGHMCMixin(LangevinMixin):
         activation="relu",
         *,
         n_chains=4,
-        n_draws=50,
-        n_warmup=1000,
+        n_draws=100,
+        n_warmup=2000,
         thinning=20,
         step_size="auto",
         friction="auto",
@@ -73,29 +76,43 @@ class SGHMCMixin(LangevinMixin):
     def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
         return partial(
             SGHMC,
-            friction=self._friction(),
+            friction=self._least_friction(),
             integrator=self.integrator,
             # one scale for all is the unit of time; several are scales of the velocities
             scale=scales if self.prior_scale == "fan_in" else None,
             **options,
         )
 
-    def _friction(self) -> float:
+    def _least_friction(self) -> float:
         if self.friction != "auto":
             return float(self.friction)
         return 1.0 if self.prior_scale == "fan_in" else 1.0 / float(self.prior_scale)
 
-    def _automatic_step(self, found: Measurement, safety: float) -> float:
+    def _automatic_step(self, run: Run, found: Measurement, safety: float) -> float:
         step_size = MAX_STEP[self.integrator] * (safety / max(found.curvature, 1e-12)) ** 0.5
-        if found.noise > 0 and self.temperature > 0:
-            step_size = min(step_size, MAX_ALPHA / self._alpha(1.0, found.noise))
+        run.sampler.friction = self._least_friction()
+        if found.noise <= 0 or self.temperature == 0:
+            return step_size
+        if self.friction == "auto" and self.integrator == "baoab":
+            # With friction enough the noise of the gradients is a given share of all noise for
+            # every step below a bound; what friction costs is then less than smaller steps would
+            bound = (MAX_ALPHA * self.temperature / found.noise) ** 0.5
+            step_size = min(step_size, 0.8 * bound)
+            needed = 2.0 / step_size * math.atanh((step_size / bound) ** 2)
+            run.sampler.friction = max(run.sampler.friction, float(f"{needed:.1e}"))
+        while self._alpha(run, step_size, found.noise) > 1.05 * MAX_ALPHA:
+            step_size *= 0.9
         return step_size
 
-    def _alpha(self, step_size: float, noise: float) -> float:
-        if self.temperature == 0:
+    def _alpha(self, run: Run, step_size: float, noise: float) -> float:
+        """Noise of the gradients over injected noise, in the displacement that they lead to."""
+        if self.temperature == 0 or noise == 0:
             return 0.0
-        # a kick's variance is h^2 times four times the noise, and 2 gamma h T is injected
-        return 2.0 * step_size * noise / (self._friction() * self.temperature)
+        # one kick moves the chain by as much as 1 / (1 - c) injections do, c = exp(-friction h)
+        decay = math.tanh(0.5 * run.sampler.friction * step_size)
+        if self.integrator == "euler":
+            decay = 0.5 * run.sampler.friction * step_size
+        return step_size**2 * noise / (decay * self.temperature)
 
     def _stiffness(self, step_size: float, curvature: float) -> float:
         return step_size**2 * curvature
@@ -117,4 +134,4 @@ class SGHMCMixin(LangevinMixin):
             run.sampler.refresh_velocity()
 
     def _learned(self, run: Run) -> dict[str, Any]:
-        return {"friction_": self._friction()}
+        return {"friction_": run.sampler.friction}

@@ -40,7 +40,7 @@ class SGLDClassifier(SGLDMixin, BaseStackClassifier):
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
         largest curvature at the start and during warm-up, where the chains stand, and takes three
         quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
-        found.
+        found. The chains first descend for a sixteenth of the warm-up.
     schedule : {"constant", "polynomial", "cyclical"}, default="constant"
         ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
         begins with ``step_size`` (an automatic step begins where it was last chosen).
@@ -187,7 +187,7 @@ class SGLDRegressor(SGLDMixin, BaseStackRegressor):
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
         largest curvature at the start and during warm-up, where the chains stand, and takes three
         quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
-        found.
+        found. The chains first descend for a sixteenth of the warm-up.
     schedule : {"constant", "polynomial", "cyclical"}, default="constant"
         ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
         begins with ``step_size`` (an automatic step begins where it was last chosen).

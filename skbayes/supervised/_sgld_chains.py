@@ -87,13 +87,13 @@ class SGLDMixin(LangevinMixin):
     def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
         return partial(SGLD, **options)
 
-    def _automatic_step(self, found: Measurement, safety: float) -> float:
+    def _automatic_step(self, run: Run, found: Measurement, safety: float) -> float:
         step_size = safety * MAX_STEP / max(found.curvature, 1e-12)
         if found.noise > 0 and self.temperature > 0:
             step_size = min(step_size, MAX_ALPHA * self.temperature / found.noise)
         return step_size
 
-    def _alpha(self, step_size: float, noise: float) -> float:
+    def _alpha(self, run: Run, step_size: float, noise: float) -> float:
         return step_size * noise / self.temperature if self.temperature > 0 else 0.0
 
     def _stiffness(self, step_size: float, curvature: float) -> float:
