@@ -16,17 +16,18 @@ from skbayes import (
 )
 
 SHORT = {"n_chains": 2, "n_draws": 10, "n_warmup": 200, "thinning": 10}
+FEW = {"n_chains": 2, "n_draws": 10, "n_warmup": 10, "max_leapfrog": 40}
 
 CLASSIFIERS = [
     SGLDClassifier((20,), **SHORT),
     SGHMCClassifier((20,), **SHORT),
-    HMCClassifier((20,), n_chains=2, n_draws=10, n_warmup=20),
+    HMCClassifier((20,), **FEW),
     DeepEnsembleFilterClassifier((20,), n_members=3, init_epochs=100),
 ]
 REGRESSORS = [
     SGLDRegressor((20,), **SHORT),
     SGHMCRegressor((20,), **SHORT),
-    HMCRegressor((20,), n_chains=2, n_draws=10, n_warmup=20),
+    HMCRegressor((20,), **FEW),
 ]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
 ESTIMATORS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]

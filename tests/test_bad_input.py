@@ -499,7 +499,9 @@ def test_module_may_be_any_callable(estimator):
 
 def test_a_sampler_refuses_a_learning_rate_scheduler():
     scheduler = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1)
-    with pytest.raises(ValueError, match="skorch_callbacks holds an LRScheduler.*schedule="):
+    with pytest.raises(
+        ValueError, match="skorch_callbacks holds an LRScheduler.*step_size, and schedule"
+    ):
         SGLDClassifier(n_warmup=1, n_draws=1, skorch_callbacks=[scheduler]).fit(
             [[0.0], [1.0]], [0, 1]
         )

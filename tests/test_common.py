@@ -11,6 +11,11 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 N_CHECKS = {
     "SGLDClassifier": 63,
     "DeepEnsembleFilterClassifier": 63,
+    "SGHMCClassifier": 63,
+    "HMCClassifier": 63,
+    "SGLDRegressor": 60,
+    "SGHMCRegressor": 60,
+    "HMCRegressor": 60,
     "VAE": 47,
     "VAEAnomalyDetector": 53,
 }

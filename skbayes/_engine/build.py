@@ -256,12 +256,24 @@ def train(
     net.initialize_callbacks()
     # last, so that the others have seen the epoch when it ends training
     net.callbacks_.append(("sklearn", SklearnBridge(estimator, context, task_name)))
-    largest = max(p.numel() for p in net.module_.parameters())
-    with one_thread_if_small(min(net.batch_size, len(rows)) * largest):
-        net.partial_fit(rows)
+    run(net, rows)
     context.call_on_fit_task_end(estimator=estimator)
     # it holds the estimator, which holds the net
     net.callbacks_ = [named for named in net.callbacks_ if named[0] != "sklearn"]
+
+
+def run(net: StackNet, rows: Rows) -> None:
+    """Train a net with the callbacks that it has, on as many threads as pay.
+
+    Parameters
+    ----------
+    net : StackNet
+    rows : Rows
+        Training data.
+    """
+    largest = max(p.numel() for p in net.module_.parameters())
+    with one_thread_if_small(min(net.batch_size, len(rows)) * largest):
+        net.partial_fit(rows)
 
 
 def history_arrays(net: StackNet) -> dict[str, np.ndarray]:

@@ -40,7 +40,14 @@ class StackNet(NeuralNet):
         Number of data, by which the prior's part of the mean loss is divided.
     on_step : callable, optional
         Called with the net after every step.
+
+    Attributes
+    ----------
+    rescue : callable or None
+        Asked when members have diverged: returns whether it has put them right.
     """
+
+    rescue: Callable[[], bool] | None = None
 
     _start_loss: Tensor | None = None
     _last_batch: Batch | None = None
@@ -205,6 +212,7 @@ class StackNet(NeuralNet):
             return
         means = total / n_rows
         self._check_losses(means, start if training else None, prefix)
+        means = means[means.isfinite()]
         if training:
             self._start_loss, self._last_batch = start, batch
             if not loud:
@@ -218,7 +226,7 @@ class StackNet(NeuralNet):
         bad = ~torch.isfinite(losses)
         if start is not None:
             bad |= losses > DIVERGED * start
-        if bool(bad.any()):
+        if bool(bad.any()) and not (self.rescue is not None and self.rescue()):
             raise ValueError(
                 f"Training diverged: the {prefix} loss of at least one member became "
                 f"{losses[bad][0].item():.3g} in epoch {len(self.history)}. Use a smaller step "

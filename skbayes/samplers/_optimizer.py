@@ -95,6 +95,9 @@ class GradientSampler(Sampler):
         self.n_steps += 1
         return loss
 
+    def forget(self) -> None:
+        """Forget what was carried from step to step; positions have been changed."""
+
     @abstractmethod
     def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
         """Move the position in place."""
@@ -269,6 +272,6 @@ class SGHMC(GradientSampler):
             bound *= self.temperature**0.5
             self._chain.velocity.clamp_(-bound, bound)
 
-    def refresh_velocity(self) -> None:
-        """Draw velocities anew from their stationary law."""
+    def forget(self) -> None:
+        """Draw velocities anew from their stationary law at the next step."""
         self._chain = None

@@ -9,7 +9,8 @@ class DualAveraging:
     Parameters
     ----------
     step_size : float
-        The first step.
+        The first step. Twice that is what the search is drawn to; the paper's factor of ten is for
+        a first step that is a guess.
     target : float, default=0.8
         Rate of acceptance aimed at.
     gamma, t0, kappa : float
@@ -60,7 +61,7 @@ class DualAveraging:
         step_size : float
             The first step.
         """
-        self._centre = math.log(10.0 * step_size)
+        self._centre = math.log(2.0 * step_size)
         self._error = 0.0
         self._count = 0
         self.step_size = step_size

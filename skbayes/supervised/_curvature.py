@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,18 +31,15 @@ class Measurement(NamedTuple):
 
     Attributes
     ----------
-    curvature : float
-        Largest eigenvalue of the potential's Hessian, median over chains.
-    largest_curvature : float
-        The same, largest over chains.
+    curvatures : ndarray of shape (chains,)
+        Largest eigenvalue of the potential's Hessian, in every chain.
     noise : float
         :math:`N^2 \lambda_{\max}(C) (1 - n/N) / (4 n)`, with C the covariance of the per-example
         gradients: a Langevin step :math:`\varepsilon` adds :math:`\varepsilon` times this to
         the unit variance of its noise, in the worst direction (Welling and Teh 2011, section 4.1).
     """
 
-    curvature: float
-    largest_curvature: float
+    curvatures: np.ndarray
     noise: float
 
 
@@ -119,23 +117,26 @@ class Meter:
         module.eval()
         try:
             product = hessian_product(gradient, position)
-            curvature, largest = self._eigenvalue("curvature", congruent(product, root), position)
+            curvatures = self._eigenvalues("curvature", congruent(product, root), position)
             noise = 0.0
             n_rows = len(rows)
             if self.batch_size < n_rows:
                 product = score_covariance_product(row_losses, weighted_gradient, position)
-                spread, _ = self._eigenvalue("noise", congruent(product, root), position)
+                spread = float(
+                    np.median(self._eigenvalues("noise", congruent(product, root), position))
+                )
                 n = n_rows / count_batches(n_rows, self.batch_size)  # batches are of equal size
                 noise = rows.n_data**2 * spread / (4 * n) * (1 - n / n_rows)
         finally:
             module.zero_grad(set_to_none=True)
             module.train(was_training)
-        if not (largest < float("inf") and noise < float("inf")):
+        if not (np.isfinite(curvatures).all() and noise < float("inf")):
             raise ValueError(
-                f"step_size='auto' found no usable step: the largest curvature is {curvature:.3g}. "
+                f"step_size='auto' found no usable step: the largest curvature is "
+                f"{curvatures.max():.3g}. "
                 "Scale the input, or give a larger prior_scale."
             )
-        return Measurement(curvature, largest, noise)
+        return Measurement(curvatures, noise)
 
     @torch.no_grad()
     def potential(self) -> Tensor:
@@ -148,10 +149,10 @@ class Meter:
         losses = self.net.member_losses(*self._batch())
         return losses * self.net.n_data + self.net.prior.energy(len(losses))
 
-    def _eigenvalue(
+    def _eigenvalues(
         self, name: str, product: Callable[[Vector], Vector], position: list[Tensor]
-    ) -> tuple[float, float]:
-        """Median and maximum over chains; infinite if one is."""
+    ) -> np.ndarray:
+        """Leading eigenvalue of every chain; infinite where a product overflows."""
         n_iter = N_PRODUCTS if name in self._found else N_FIRST_PRODUCTS
         start = self._found.get(name) or [
             torch.empty_like(p).normal_(generator=self._direction) for p in position
@@ -159,8 +160,7 @@ class Meter:
         values, self._found[name] = power_iteration(product, start, n_iter)
         if not bool(torch.isfinite(values).all()):
             del self._found[name]
-            return float("inf"), float("inf")
-        return float(values.quantile(0.5)), float(values.max())
+        return values.cpu().double().numpy()
 
     def _batch(self) -> tuple[Batch, float]:
         rows = self.rows

@@ -31,8 +31,9 @@ class HMCClassifier(HMCMixin, BaseStackClassifier):
     thinning : int, default=1
         Number of trajectories from one draw to the next.
     step_size : float or "auto", default="auto"
-        Step of the leapfrog, in units of time. ``"auto"``: adapted by dual averaging during
-        warm-up until trajectories are accepted at the rate ``target_accept``.
+        Step of the leapfrog, in units of time. ``"auto"``: underdamped Langevin dynamics bring the
+        chains to the posterior (20 steps for every trajectory of warm-up, 2000 at most); then dual
+        averaging adapts the step until trajectories are accepted at the rate ``target_accept``.
     target_accept : float, default=0.8
         Rate of acceptance that the step is adapted to, in (0, 1).
     trajectory_length : float or "auto", default="auto"
@@ -168,8 +169,9 @@ class HMCRegressor(HMCMixin, BaseStackRegressor):
     thinning : int, default=1
         Number of trajectories from one draw to the next.
     step_size : float or "auto", default="auto"
-        Step of the leapfrog, in units of time. ``"auto"``: adapted by dual averaging during
-        warm-up until trajectories are accepted at the rate ``target_accept``.
+        Step of the leapfrog, in units of time. ``"auto"``: underdamped Langevin dynamics bring the
+        chains to the posterior (20 steps for every trajectory of warm-up, 2000 at most); then dual
+        averaging adapts the step until trajectories are accepted at the rate ``target_accept``.
     target_accept : float, default=0.8
         Rate of acceptance that the step is adapted to, in (0, 1).
     trajectory_length : float or "auto", default="auto"

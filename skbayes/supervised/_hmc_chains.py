@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor
+from torch import Tensor, nn
 
-from skbayes._engine.build import build_net, prior_precisions
+from skbayes._engine.build import build_net, prior_precisions, run
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
@@ -26,12 +26,12 @@ from skbayes.supervised._chains import ChainMixin
 from skbayes.supervised._curvature import Meter
 from skbayes.supervised._likelihood import Likelihood
 from skbayes.supervised._recorder import Recorder
+from skbayes.supervised._sghmc_chains import SGHMCMixin
 
 #: Trajectories vary in length by this share, so that none is a period of some direction.
 JITTER = 0.2
-#: Leapfrog steps of a trajectory in the first quarter of warm-up, while the chains are far from
-#: the posterior and the step is tiny.
-EARLY_LEAPFROG = 100
+#: Steps of the pilot run, and how many of them a trajectory of warm-up stands for.
+PILOT_STEPS, PILOT_SHARE = 2000, 20
 
 
 class HMCMixin(ChainMixin):
@@ -101,6 +101,23 @@ class HMCMixin(ChainMixin):
         unit = 1.0 if self.metric == "diag" or self.prior_scale == "fan_in" else self.prior_scale
         return 0.5 * math.pi * float(unit)
 
+    def _pilot(
+        self, stack: nn.Module, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState
+    ) -> None:
+        """Bring the chains to the posterior by the cheap sampler, which needs no accepting.
+
+        On the way there curvature changes by orders of magnitude, and a step that is accepted at
+        one place is rejected at the next.
+        """
+        n_steps = min(PILOT_STEPS, PILOT_SHARE * self.n_warmup)
+        pilot = SGHMCMixin(
+            n_chains=self.n_chains,
+            n_warmup=n_steps,
+            temperature=self.temperature,
+            prior_scale=self.prior_scale,
+        )
+        run(pilot._prepare(stack, rows, likelihood, rng, [n_steps], descend=True).net, rows)
+
     def _fill(
         self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
     ) -> dict[str, Any]:
@@ -109,6 +126,8 @@ class HMCMixin(ChainMixin):
         stack = self._build_stack(rows, likelihood, self.n_chains, rng)
         if resume:
             self._continue_from(stack, self._chain_ends, likelihood)
+        elif self.step_size == "auto" and self.n_warmup > 0:
+            self._pilot(stack, rows, likelihood, rng)
         precisions = prior_precisions(stack, self.prior_scale)
         scale = None
         if self.prior_scale == "fan_in":
@@ -133,12 +152,12 @@ class HMCMixin(ChainMixin):
             verbose=self.verbose,
             net_class=TrajectoryNet,
         )
-        run = _Run(self, net, rows, rng)
-        net.on_step = run
+        follower = _Run(self, net, rows, rng)
+        net.on_step = follower
         trained = self._train(net, rows, "trajectories")
         n_taken = net.optimizer_.n_steps
         posterior = Posterior.from_draws(
-            net.module_, run.recorder.stacked(make_generator(rng), n_taken)
+            net.module_, follower.recorder.stacked(make_generator(rng), n_taken)
         )
         n_divergences = int(trained["history_"]["diverging"][self.n_warmup :].sum())
         if n_divergences:
@@ -150,13 +169,13 @@ class HMCMixin(ChainMixin):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        run.check_acceptance(trained["history_"]["acceptance_rate"][self.n_warmup :])
+        follower.check_acceptance(trained["history_"]["acceptance_rate"][self.n_warmup :])
         return {
             **trained,
             "posterior_": posterior,
             "n_iter_": n_taken,
-            "step_size_": run.step_size,
-            "trajectory_length_": min(self._length(), self.max_leapfrog * run.step_size),
+            "step_size_": follower.step_size,
+            "trajectory_length_": min(self._length(), self.max_leapfrog * follower.step_size),
             "n_divergences_": n_divergences,
             "n_chains_": self.n_chains,
             "rhat_": self._check_mixing(posterior, rows, likelihood),
@@ -184,10 +203,10 @@ class _Run:
         if step_size == "auto":
             generator = make_generator(rng)
             root = self._all_scales(self.sampler.scale)
-            curvature = Meter(net, rows, len(rows), generator)(root).curvature
+            curvature = float(Meter(net, rows, len(rows), generator)(root).curvatures.max())
             step_size = float(f"{1.0 / max(curvature, 1e-12) ** 0.5:.1e}")
             self.tuner = DualAveraging(step_size, estimator.target_accept)
-        self._set(step_size, 0)
+        self._set(step_size)
 
     def _all_scales(self, scale: Sequence[Any] | None) -> list[Any] | None:
         if scale is None:
@@ -195,13 +214,14 @@ class _Run:
         given = iter(scale)
         return [next(given) if p.requires_grad else 1.0 for p in self.net.module_.parameters()]
 
-    def _set(self, step_size: float, n_done: int) -> None:
+    def _set(self, step_size: float) -> None:
+        if self.tuner is not None:
+            # two digits: rounding errors of the acceptance must not reach the chains
+            step_size = float(f"{step_size:.1e}")
         self.step_size = step_size
         length = self.estimator._length() * self.rng.uniform(1.0 - JITTER, 1.0 + JITTER)
-        most = self.estimator.max_leapfrog
-        if 4 * n_done < self.estimator.n_warmup:
-            most = min(most, EARLY_LEAPFROG)
-        self.sampler.n_leapfrog = int(np.clip(np.ceil(length / step_size), 1, most))
+        n_leapfrog = np.ceil(length / step_size)
+        self.sampler.n_leapfrog = int(np.clip(n_leapfrog, 1, self.estimator.max_leapfrog))
         self.sampler.schedule = constant(step_size)
 
     def __call__(self, net: StackNet) -> None:
@@ -221,7 +241,7 @@ class _Run:
             if self.tuner is not None:
                 self.tuner.update(float(info.acceptance_rate.mean()))
                 step_size = self.tuner.step_size if t < n_warmup else self.tuner.average
-        self._set(step_size, t)
+        self._set(step_size)
 
     def _adapt_metric(self, t: int) -> None:
         """Welford's sums over the middle half of warm-up, then the deviations as scales."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor
+from torch import Tensor, nn
 
 from skbayes._engine.build import build_net, prior_precisions
 from skbayes._engine.net import StackNet
@@ -38,15 +38,20 @@ DESCENT, DESCENT_RATE = 1 / 16, 0.03
 MEASURED_AT = {
     k / 64: 0.35 if k < 8 else 0.6 if k < 16 else 0.8 if k < 32 else 1.0 for k in range(4, 65)
 }
-#: Share of the warm-up from which on measurements are pooled (by their median) in the end; until
-#: then the stiffest chain sets the step of all.
-POOLED_FROM = 3 / 4
+#: Steps between two measurements, at least: each costs about ten.
+MIN_INTERVAL = 16
+#: Share of the warm-up from which on measurements are pooled; before, the stiffest chain of the
+#: last few sets the step of all.
+POOLED_FROM, N_RECENT = 1 / 2, 3
+#: Quantile of the pooled curvatures, over chains and times, that the step is for: where a chain
+#: passes a stiffer place a step that is unstable there throws it out, and the median would not do
+#: (curvature varies by a factor of 1.4 where the activation is tanh, by 10 where it is relu and the
+#: classes are apart).
+STIFFEST = 0.95
 #: A chain whose potential is higher than the lowest one's by so many times the number of weights
 #: (and the temperature) is not in the posterior, where it varies by about its square root: a step
 #: that was too large has thrown it out. It starts again from the lowest one.
 LOST = 2.0
-#: How far below the curvature of the stiffest chain that which is pooled may be.
-STIFFEST_SHARE = 0.75
 #: Curvature times step (SGLD) or squared step (SGHMC) beyond which the spread is visibly wrong in
 #: the stiffest direction: SGLD's variance on a quadratic is 1 / (1 - stiffness / 4) times its own.
 MAX_STIFFNESS = 2.0
@@ -80,7 +85,7 @@ class LangevinMixin(ChainMixin):
         """
 
     @abstractmethod
-    def _automatic_step(self, run: "Run", found: Measurement, safety: float) -> float:
+    def _automatic_step(self, run: "Run", curvature: float, noise: float, safety: float) -> float:
         """The step that curvature (over the safety) and gradient noise allow."""
 
     @abstractmethod
@@ -118,17 +123,20 @@ class LangevinMixin(ChainMixin):
             return n_rows if n_rows <= self._full_batch_rows else self._full_batch_rows // 5
         return min(self.batch_size, n_rows)
 
-    def _fill(
-        self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
-    ) -> dict[str, Any]:
-        self._check_callbacks()
-        plan = self._plan()
+    def _prepare(
+        self,
+        stack: nn.Module,
+        rows: Rows,
+        likelihood: Likelihood,
+        rng: np.random.RandomState,
+        plan: Sequence[int],
+        *,
+        descend: bool,
+    ) -> "Run":
+        """The net that will take the planned steps, and what follows it."""
         n_steps = plan[-1]
         steps_per_epoch = -(-n_steps // HISTORY_ROWS)
         batch_size = self._batch_rows(len(rows))
-        stack = self._build_stack(rows, likelihood, self.n_chains, rng)
-        if resume:
-            self._continue_from(stack, self._chain_ends, likelihood)
         noise = make_generator(rng, rows.device)
         precisions = prior_precisions(stack, self.prior_scale)
         scales = [
@@ -150,8 +158,19 @@ class LangevinMixin(ChainMixin):
             steps_per_epoch=steps_per_epoch,
             n_steps=n_steps,
         )
-        run = Run(self, net, rows, batch_size, make_generator(rng), plan)
+        run = Run(self, net, rows, batch_size, make_generator(rng), plan, descend=descend)
         net.on_step = run
+        return run
+
+    def _fill(
+        self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
+    ) -> dict[str, Any]:
+        self._check_callbacks()
+        stack = self._build_stack(rows, likelihood, self.n_chains, rng)
+        if resume:
+            self._continue_from(stack, self._chain_ends, likelihood)
+        run = self._prepare(stack, rows, likelihood, rng, self._plan(), descend=not resume)
+        net = run.net
         trained = self._train(net, rows, "steps")
         n_taken = net.optimizer_.n_steps
         posterior = Posterior.from_draws(
@@ -183,6 +202,8 @@ class Run:
         Of the measurements.
     plan : sequence of int
         Steps after which a draw is kept.
+    descend : bool
+        Whether chains with an automatic step descend first.
     """
 
     def __init__(
@@ -193,21 +214,32 @@ class Run:
         batch_size: int,
         generator: torch.Generator,
         plan: Sequence[int],
+        *,
+        descend: bool,
     ) -> None:
         self.estimator = estimator
         self.net = net
         self.sampler: Any = net.optimizer_
         self.recorder = Recorder(net.module_, plan)
         self.rows, self.batch_size, self.generator = rows, batch_size, generator
+        self.steps_per_epoch = net.iterator_train__steps_per_epoch
         self.measure = Meter(net, rows, batch_size, generator)
         self.root: list[Tensor | float] | None = None
         self.squares: Any = None
         self._pool: list[Measurement] = []
         self._found: dict[str, float] = {}
-        self._times = {int(share * estimator.n_warmup): share for share in MEASURED_AT}
+        self.n_lost = 0
+        net.rescue = lambda: self._bring_back() > 0
+        self._times: dict[int, float] = {}
+        last = 0
+        for share in MEASURED_AT:
+            t = int(share * estimator.n_warmup)
+            if t - last >= MIN_INTERVAL or share == 1:
+                self._times[t] = share
+                last = t
         self._n_descent = 0
         if estimator.step_size == "auto":
-            self._n_descent = int(DESCENT * estimator.n_warmup)
+            self._n_descent = int(DESCENT * estimator.n_warmup) if descend else 0
             self._set(DESCENT_RATE)
         else:
             self._set(estimator.step_size)
@@ -233,40 +265,50 @@ class Run:
     def _choose(self, share: float) -> None:
         self._bring_back()
         found = self.measure(self.root)
-        pooled = found._replace(curvature=found.largest_curvature)
-        if share >= POOLED_FROM:
-            most = max(found.curvature, STIFFEST_SHARE * found.largest_curvature)
-            self._pool.append(found._replace(curvature=most))
-        if share == 1:
-            medians = [float(np.median(values)) for values in zip(*self._pool, strict=True)]
-            pooled = Measurement(*medians)
-            # chains may still be on their way to stiffer parts
-            pooled = pooled._replace(curvature=max(pooled.curvature, STIFFEST_SHARE * most))
+        self._pool.append(found)
+        if share < POOLED_FROM:
+            self._pool = self._pool[-N_RECENT:]
+        curvatures = np.stack([measured.curvatures for measured in self._pool])
+        noise = float(np.median([measured.noise for measured in self._pool]))
+        curvature = float(curvatures.max() if share < 1 else np.quantile(curvatures, STIFFEST))
         # Two digits: rounding errors of the measurement must not reach the chains
         safety = MEASURED_AT[share]
-        step_size = float(f"{self.estimator._automatic_step(self, pooled, safety):.1e}")
+        step_size = self.estimator._automatic_step(self, curvature, noise, safety)
+        step_size = float(f"{step_size:.1e}")
         if not (np.isfinite(step_size) and step_size > 0):
             raise ValueError(
-                f"step_size='auto' found no usable step: the largest curvature is "
-                f"{pooled.curvature:.3g}. Scale the input, or give a larger prior_scale."
+                f"step_size='auto' found no usable step: the largest curvature is {curvature:.3g}. "
+                "Scale the input, or give a larger prior_scale."
             )
         self._found = {
-            "curvature": pooled.curvature,
-            "alpha": self.estimator._alpha(self, step_size, pooled.noise),
+            "curvature": curvature,
+            "alpha": self.estimator._alpha(self, step_size, noise),
         }
         self._set(step_size)
 
-    def _bring_back(self) -> None:
-        """Put chains that a step too large has thrown out where the lowest one is."""
+    def _bring_back(self) -> int:
+        """Put chains that a step too large has thrown out where the lowest one is; tell how many.
+
+        After warm-up, when this should not happen, the step becomes smaller too.
+        """
+        temperature = self.estimator.temperature
+        if self.estimator.step_size != "auto" or temperature == 0:
+            return 0
         potential = self.measure.potential()
         potential = torch.where(potential.isfinite(), potential, torch.inf)
         parameters = self.sampler.parameters
         n_weights = sum(p[0].numel() for p in parameters)
         lowest = potential.argmin()
-        lost = potential > potential[lowest] + LOST * n_weights * self.estimator.temperature
-        if self.estimator.temperature > 0 and bool(lost.any()) and not bool(lost.all()):
+        lost = potential > potential[lowest] + LOST * n_weights * temperature
+        n_lost = int(lost.sum())
+        if n_lost and bool(potential[lowest].isfinite()):
             for p in parameters:
                 p.data[lost] = p.data[lowest].clone()
+            self.sampler.forget()
+            if self.sampler.n_steps > self.estimator.n_warmup:
+                self._set(float(f"{0.5 * self.step_size:.1e}"))
+                self.n_lost += n_lost
+        return n_lost
 
     def _set(self, step_size: float) -> None:
         self.step_size = step_size
@@ -281,6 +323,8 @@ class Run:
         row["step_size"] = taken
         row.update(self._found)
         if t > self.estimator.n_warmup:
+            if t % self.steps_per_epoch == 0:
+                self._bring_back()
             return
         if self._n_descent:
             self._descend(t)
@@ -291,9 +335,17 @@ class Run:
             self._choose(share)
 
     def check_step(self) -> None:
-        """Warn if the step is too large for the curvature where the chains have ended."""
+        """Warn if the step was too large, or is for the curvature where the chains have ended."""
+        if self.n_lost:
+            warnings.warn(
+                f"Chains were thrown out of the posterior {self.n_lost} times after warm-up, and "
+                "began again with half the step from where another chain was: they had not come "
+                f"to the posterior yet. Take a longer n_warmup (now {self.estimator.n_warmup})",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         step_size = self.recorder.last_step_size
-        curvature = self.measure(self.root).curvature
+        curvature = float(np.median(self.measure(self.root).curvatures))
         stiffness = self.estimator._stiffness(step_size, curvature)
         if stiffness > MAX_STIFFNESS:
             warnings.warn(

@@ -37,8 +37,9 @@ class SGHMCClassifier(SGHMCMixin, BaseStackClassifier):
     step_size : float or "auto", default="auto"
         The step :math:`h`, in units of time. ``"auto"`` measures the largest curvature
         :math:`\lambda` at the start and during warm-up, where the chains stand, and takes
-        :math:`1/\sqrt\lambda` (half of it for ``"euler"``), less where minibatch noise is large;
-        ``history_`` tells what was found. The chains first descend for a sixteenth of the warm-up.
+        :math:`1/\sqrt\lambda` (half of it for ``"euler"``) of what 95 % of them stay below, less
+        where minibatch noise is large; ``history_`` tells what was found. The chains first descend
+        for a sixteenth of the warm-up.
     friction : float or "auto", default="auto"
         :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``, and with
         minibatches as much more as their noise asks for.
@@ -169,8 +170,9 @@ class SGHMCRegressor(SGHMCMixin, BaseStackRegressor):
     step_size : float or "auto", default="auto"
         The step :math:`h`, in units of time. ``"auto"`` measures the largest curvature
         :math:`\lambda` at the start and during warm-up, where the chains stand, and takes
-        :math:`1/\sqrt\lambda` (half of it for ``"euler"``), less where minibatch noise is large;
-        ``history_`` tells what was found. The chains first descend for a sixteenth of the warm-up.
+        :math:`1/\sqrt\lambda` (half of it for ``"euler"``) of what 95 % of them stay below, less
+        where minibatch noise is large; ``history_`` tells what was found. The chains first descend
+        for a sixteenth of the warm-up.
     friction : float or "auto", default="auto"
         :math:`\gamma`, an inverse time. ``"auto"`` is one over ``prior_scale``, and with
         minibatches as much more as their noise asks for.

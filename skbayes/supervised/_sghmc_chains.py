@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.samplers import SGHMC
-from skbayes.supervised._curvature import Measurement, gradient_variance
+from skbayes.supervised._curvature import gradient_variance
 from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
 
 #: Largest automatic step, times the square root of the largest curvature.
@@ -88,19 +88,19 @@ class SGHMCMixin(LangevinMixin):
             return float(self.friction)
         return 1.0 if self.prior_scale == "fan_in" else 1.0 / float(self.prior_scale)
 
-    def _automatic_step(self, run: Run, found: Measurement, safety: float) -> float:
-        step_size = MAX_STEP[self.integrator] * (safety / max(found.curvature, 1e-12)) ** 0.5
+    def _automatic_step(self, run: Run, curvature: float, noise: float, safety: float) -> float:
+        step_size = MAX_STEP[self.integrator] * (safety / max(curvature, 1e-12)) ** 0.5
         run.sampler.friction = self._least_friction()
-        if found.noise <= 0 or self.temperature == 0:
+        if noise <= 0 or self.temperature == 0:
             return step_size
         if self.friction == "auto" and self.integrator == "baoab":
             # With friction enough the noise of the gradients is a given share of all noise for
             # every step below a bound; what friction costs is then less than smaller steps would
-            bound = (MAX_ALPHA * self.temperature / found.noise) ** 0.5
+            bound = (MAX_ALPHA * self.temperature / noise) ** 0.5
             step_size = min(step_size, 0.8 * bound)
             needed = 2.0 / step_size * math.atanh((step_size / bound) ** 2)
             run.sampler.friction = max(run.sampler.friction, float(f"{needed:.1e}"))
-        while self._alpha(run, step_size, found.noise) > 1.05 * MAX_ALPHA:
+        while self._alpha(run, step_size, noise) > 1.05 * MAX_ALPHA:
             step_size *= 0.9
         return step_size
 
@@ -131,7 +131,7 @@ class SGHMCMixin(LangevinMixin):
         # the velocities is taken out again
         run.sampler.limit_velocity(MAX_VELOCITY)
         if share is not None:
-            run.sampler.refresh_velocity()
+            run.sampler.forget()
 
     def _learned(self, run: Run) -> dict[str, Any]:
         return {"friction_": run.sampler.friction}

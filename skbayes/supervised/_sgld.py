@@ -38,9 +38,9 @@ class SGLDClassifier(SGLDMixin, BaseStackClassifier):
         Number of steps from one draw to the next.
     step_size : float or "auto", default="auto"
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
-        largest curvature at the start and during warm-up, where the chains stand, and takes three
-        quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
-        found. The chains first descend for a sixteenth of the warm-up.
+        largest curvature at the start and during warm-up, where the chains stand, and takes the
+        inverse of what 95 % of them stay below, less where minibatch noise is large; ``history_``
+        tells what was found. The chains first descend for a sixteenth of the warm-up.
     schedule : {"constant", "polynomial", "cyclical"}, default="constant"
         ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
         begins with ``step_size`` (an automatic step begins where it was last chosen).
@@ -185,9 +185,9 @@ class SGLDRegressor(SGLDMixin, BaseStackRegressor):
         Number of steps from one draw to the next.
     step_size : float or "auto", default="auto"
         The step :math:`\varepsilon`, in units of the summed potential. ``"auto"`` measures the
-        largest curvature at the start and during warm-up, where the chains stand, and takes three
-        quarters of its inverse, less where minibatch noise is large; ``history_`` tells what was
-        found. The chains first descend for a sixteenth of the warm-up.
+        largest curvature at the start and during warm-up, where the chains stand, and takes the
+        inverse of what 95 % of them stay below, less where minibatch noise is large; ``history_``
+        tells what was found. The chains first descend for a sixteenth of the warm-up.
     schedule : {"constant", "polynomial", "cyclical"}, default="constant"
         ``"polynomial"``: the decreasing step :math:`a (b + t)^{-\gamma}` of Welling and Teh, which
         begins with ``step_size`` (an automatic step begins where it was last chosen).

@@ -11,11 +11,10 @@ import torch
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.samplers import SGLD, constant, cyclical, polynomial, rmsprop
 from skbayes.samplers.schedules import Schedule
-from skbayes.supervised._curvature import Measurement
 from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
 
-#: Largest automatic step, times the largest curvature: the inverse would widen the spread by 4-9 %.
-MAX_STEP = 0.75
+#: Largest automatic step, times the largest curvature that is to be expected.
+MAX_STEP = 1.0
 
 
 class SGLDMixin(LangevinMixin):
@@ -87,10 +86,10 @@ class SGLDMixin(LangevinMixin):
     def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
         return partial(SGLD, **options)
 
-    def _automatic_step(self, run: Run, found: Measurement, safety: float) -> float:
-        step_size = safety * MAX_STEP / max(found.curvature, 1e-12)
-        if found.noise > 0 and self.temperature > 0:
-            step_size = min(step_size, MAX_ALPHA * self.temperature / found.noise)
+    def _automatic_step(self, run: Run, curvature: float, noise: float, safety: float) -> float:
+        step_size = safety * MAX_STEP / max(curvature, 1e-12)
+        if noise > 0 and self.temperature > 0:
+            step_size = min(step_size, MAX_ALPHA * self.temperature / noise)
         return step_size
 
     def _alpha(self, run: Run, step_size: float, noise: float) -> float:
