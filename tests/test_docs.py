@@ -78,4 +78,4 @@ def test_readme_links_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target.strip()).exists(), target
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4

@@ -73,6 +73,9 @@ class RowNoise(nn.Module):
     torch.Size([5, 7, 2])
     """
 
+    gain: Tensor
+    shift: Tensor
+
     def __init__(self, net: nn.Module, log_scale: float, gain: float = 1.0) -> None:
         super().__init__()
         self.net = net

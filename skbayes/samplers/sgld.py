@@ -113,7 +113,7 @@ def step(
     position = list(state.position)
     drift = list(gradient)
     if root is not None:
-        drift = list(torch._foreach_mul(torch._foreach_mul(drift, root), root))
+        drift = [g * r * r for g, r in zip(drift, root, strict=True)]
     torch._foreach_add_(position, drift, alpha=-0.5 * step_size * gradient_scale)
     noise_scale = (step_size * temperature) ** 0.5
     if noise_scale > 0:
@@ -121,7 +121,8 @@ def step(
         state.noise.normal_(generator=generator)
         shaped = views(state.noise, position)
         if root is not None:
-            torch._foreach_mul_(shaped, root)
+            for piece, r in zip(shaped, root, strict=True):
+                piece.mul_(r)
         torch._foreach_add_(position, shaped, alpha=noise_scale)
     return state, SGLDInfo(step_size, noise_scale)
 

@@ -127,7 +127,7 @@ class BaseStackEstimator(
 
     def _continue_from(self, stack: nn.Module, last: Posterior, likelihood: Likelihood) -> None:
         """Put a fresh stack where the last fit ended; logits of classes that are new stay fresh."""
-        classes = [] if likelihood.classes is None else likelihood.classes
+        classes: Any = [] if likelihood.classes is None else likelihood.classes
         known = np.atleast_1d(np.searchsorted(classes, getattr(self, "classes_", [])))
         before = last.params | dict(last.module.named_buffers())
         now = dict(stack.named_parameters()) | dict(stack.named_buffers())

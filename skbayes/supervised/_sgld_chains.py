@@ -13,8 +13,9 @@ from skbayes.samplers import SGLD, constant, cyclical, polynomial, rmsprop
 from skbayes.samplers.schedules import Schedule
 from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
 
-#: Largest automatic step, times the largest curvature that is to be expected.
-MAX_STEP = 1.0
+#: Largest automatic step, times the largest curvature that is to be expected: at 1 the spread on
+#: two moons is 4 % too wide.
+MAX_STEP = 0.85
 
 
 class SGLDMixin(LangevinMixin):
