@@ -124,8 +124,8 @@ class SGHMCClassifier(SGHMCMixin, BaseStackClassifier):
     >>> with warnings.catch_warnings():  # a short run: the chains have not mixed
     ...     warnings.simplefilter("ignore")
     ...     clf = clf.fit(X, y)
-    >>> clf.sample_proba(X).shape  # 4 chains of 50 draws
-    (200, 150, 3)
+    >>> clf.sample_proba(X).shape  # 4 chains of 100 draws
+    (400, 150, 3)
     >>> bool(clf.score(X, y) > 0.9)
     True
     """
