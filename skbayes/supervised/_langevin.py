@@ -48,10 +48,11 @@ POOLED_FROM, N_RECENT = 1 / 2, 3
 #: (curvature varies by a factor of 1.4 where the activation is tanh, by 10 where it is relu and the
 #: classes are apart).
 STIFFEST = 0.95
-#: A chain whose potential is higher than the lowest one's by so many times the number of weights
-#: (and the temperature) is not in the posterior, where it varies by about its square root: a step
-#: that was too large has thrown it out. It starts again from the lowest one.
-LOST = 2.0
+#: A chain whose potential is higher than the lowest one's by so much (times the temperature) is not
+#: in the posterior, where it varies as half a chi-squared variable of as many degrees of freedom as
+#: there are weights: a step that was too large has thrown it out, and it starts again from the
+#: lowest one.
+LOST_PER_WEIGHT, LOST = 2.0, 50.0
 #: Curvature times step (SGLD) or squared step (SGHMC) beyond which the spread is visibly wrong in
 #: the stiffest direction: SGLD's variance on a quadratic is 1 / (1 - stiffness / 4) times its own.
 MAX_STIFFNESS = 2.0
@@ -299,7 +300,8 @@ class Run:
         parameters = self.sampler.parameters
         n_weights = sum(p[0].numel() for p in parameters)
         lowest = potential.argmin()
-        lost = potential > potential[lowest] + LOST * n_weights * temperature
+        margin = (LOST + LOST_PER_WEIGHT * n_weights) * temperature
+        lost = potential > potential[lowest] + margin
         n_lost = int(lost.sum())
         if n_lost and bool(potential[lowest].isfinite()):
             for p in parameters:
