@@ -114,7 +114,7 @@ def test_cap_of_minibatch_noise_knows_the_temperature_and_the_batches():
             (), n_warmup=8, n_draws=1, batch_size=batch_size, temperature=temperature,
             random_state=0,
         ).fit(X, Y)  # fmt: skip
-        return model.history_["alpha"][0], model.history_["step_size"][0]
+        return model.history_["alpha"][-1], model.history_["step_size"][-1]
 
     warm, cold = alpha(10, 1.0), alpha(10, 0.01)
     assert warm[0] <= 0.26 and cold[0] <= 0.26  # the cap, to two digits

@@ -132,8 +132,27 @@ def prior_precisions(module: nn.Module, prior_scale: str | float | None) -> list
     if prior_scale == "fan_in":
         # axes: member, output, then what is summed over
         return [float(p[0, 0].numel()) if p.ndim > 2 else 1.0 for p in module.parameters()]
-    precision = 1.0 / max(float(prior_scale) ** 2, np.finfo(np.float64).tiny)
+    scale = float(prior_scale)  # a product overflows to infinity, where a power raises
+    precision = 1.0 / max(scale * scale, np.finfo(np.float64).tiny)
     return [precision for _ in module.parameters()]
+
+
+def prior_scales(module: nn.Module, precisions: Sequence[float]) -> list[float]:
+    """Standard deviations of the prior of the tensors that are sampled.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    precisions : sequence of float
+        From :func:`prior_precisions`.
+
+    Returns
+    -------
+    list of float
+        For every parameter that needs a gradient; 1 where the prior is flat.
+    """
+    pairs = zip(precisions, module.parameters(), strict=True)
+    return [q**-0.5 if q > 0 else 1.0 for q, p in pairs if p.requires_grad]
 
 
 def build_net(
@@ -288,7 +307,8 @@ def history_arrays(net: StackNet) -> dict[str, np.ndarray]:
     dict of ndarray
         Empty if there was no epoch.
     """
-    history = net.history
+    # a row that a callback cut short has no loss
+    history = [row for row in net.history if "train_loss" in row]
     # skorch's marks of the best epoch so far are for its callbacks
     keys = [k for k in history[-1] if k != "batches" and not k.endswith("_best")] if history else []
     return {key: np.array([row.get(key, np.nan) for row in history]) for key in keys}

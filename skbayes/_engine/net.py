@@ -289,8 +289,8 @@ class StackNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self._start_loss, self._last_batch = None, None
-        self.notify("on_train_begin", X=X, y=y)
         try:
+            self.notify("on_train_begin", X=X, y=y)
             self.fit_loop(X)
         except StopTraining:
             pass

@@ -32,7 +32,9 @@ class Prior:
     ) -> None:
         scales = dict(half_normal or {})
         named = zip(module.named_parameters(), precisions, strict=True)
-        self._gaussian = [(p, q) for (name, p), q in named if q and name not in scales]
+        self._gaussian = [
+            (p, q) for (name, p), q in named if q and p.requires_grad and name not in scales
+        ]
         self._logarithms = [(module.get_parameter(name), s) for name, s in scales.items()]
 
     @torch.no_grad()
@@ -47,7 +49,7 @@ class Prior:
         for parameter, precision in self._gaussian:
             if parameter.grad is not None:
                 parameter.grad.add_(parameter, alpha=precision * weight)
-            elif parameter.requires_grad:  # the loss does not see it, the prior does
+            else:  # the loss does not see it, the prior does
                 parameter.grad = parameter * (precision * weight)
         for logarithm, scale in self._logarithms:
             slope = (2.0 * logarithm).exp_().div_(scale**2).sub_(1.0)

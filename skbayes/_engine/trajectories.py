@@ -40,6 +40,7 @@ class TrajectoryNet(StackNet):
         if iterator is None:
             return
         rows = iterator.rows
+        self.module_.eval()  # dropout would make the potential another one at every call
         losses = self.optimizer_.step(lambda: self.potential(rows))
         loss = losses.mean().item()
         best = min((row[prefix + "_loss"] for row in self.history[:-1]), default=loss)

@@ -13,12 +13,14 @@ class SharedNoise(nn.Module):
         Stacked module with one output.
     log_scale : float
         First value of the logarithm of the noise's standard deviation.
+    log_floor : float, default=-inf
+        Logarithm of what is added to the noise's standard deviation.
 
     Attributes
     ----------
     net : torch.nn.Module
     log_scale : torch.nn.Parameter of shape (n_members, 1)
-        The logarithm, one a member.
+        The logarithm of the noise above the floor, one a member.
 
     Examples
     --------
@@ -29,13 +31,16 @@ class SharedNoise(nn.Module):
     torch.Size([5, 7, 2])
     """
 
-    def __init__(self, net: nn.Module, log_scale: float) -> None:
+    log_floor: Tensor
+
+    def __init__(self, net: nn.Module, log_scale: float, log_floor: float = -float("inf")) -> None:
         super().__init__()
         self.net = net
         first = next(net.parameters())
         self.log_scale = nn.Parameter(
             torch.full((first.shape[0], 1), log_scale, dtype=first.dtype, device=first.device)
         )
+        self.register_buffer("log_floor", torch.full_like(self.log_scale.detach(), log_floor))
 
     def forward(self, X: Tensor) -> Tensor:
         """Means and logarithms of the noise.
@@ -49,7 +54,8 @@ class SharedNoise(nn.Module):
         torch.Tensor of shape (members, rows, 2)
         """
         mean = self.net(X)
-        return torch.cat([mean, self.log_scale.unsqueeze(1).expand_as(mean)], -1)
+        noise = torch.logaddexp(self.log_scale, self.log_floor)
+        return torch.cat([mean, noise.unsqueeze(1).expand_as(mean)], -1)
 
 
 class RowNoise(nn.Module):
@@ -60,7 +66,9 @@ class RowNoise(nn.Module):
     net : torch.nn.Module
         Stacked module with two outputs.
     log_scale : float
-        Logarithm of the noise where the second output is 0.
+        Logarithm of the noise (above the floor) where the second output is 0.
+    log_floor : float, default=-inf
+        Logarithm of what is added to the noise's standard deviation.
     gain : float, default=1
         What the second output is multiplied by.
 
@@ -76,7 +84,15 @@ class RowNoise(nn.Module):
     gain: Tensor
     shift: Tensor
 
-    def __init__(self, net: nn.Module, log_scale: float, gain: float = 1.0) -> None:
+    log_floor: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        log_scale: float,
+        log_floor: float = -float("inf"),
+        gain: float = 1.0,
+    ) -> None:
         super().__init__()
         self.net = net
         dtype = next(net.parameters()).dtype
@@ -84,6 +100,7 @@ class RowNoise(nn.Module):
         n_members = next(net.parameters()).shape[0]
         self.register_buffer("gain", torch.tensor([[[1.0, gain]]] * n_members, dtype=dtype))
         self.register_buffer("shift", torch.tensor([[[0.0, log_scale]]] * n_members, dtype=dtype))
+        self.register_buffer("log_floor", torch.full((n_members, 1, 1), log_floor, dtype=dtype))
 
     def forward(self, X: Tensor) -> Tensor:
         """Means and logarithms of the noise.
@@ -96,4 +113,5 @@ class RowNoise(nn.Module):
         -------
         torch.Tensor of shape (members, rows, 2)
         """
-        return torch.addcmul(self.shift, self.net(X), self.gain)
+        mean, noise = torch.addcmul(self.shift, self.net(X), self.gain).split(1, -1)
+        return torch.cat([mean, torch.logaddexp(noise, self.log_floor)], -1)

@@ -44,7 +44,8 @@ class ChainMixin:
     skorch_callbacks: Sequence[Any] | None
 
     def _check_callbacks(self) -> None:
-        if any(isinstance(callback, LRScheduler) for callback in self.skorch_callbacks or []):
+        given = [c[1] if isinstance(c, tuple) else c for c in self.skorch_callbacks or []]
+        if any(isinstance(callback, LRScheduler) for callback in given):
             raise ValueError(
                 "skorch_callbacks holds an LRScheduler, but the steps of a sampler set what is "
                 "sampled; use the sampler's own parameters (step_size, and schedule where it has "
@@ -76,7 +77,9 @@ class ChainMixin:
             values = values[:, : n_draws // 2 * 2].reshape(2, n_draws // 2, -1)
         found = rhat(values)
         found = found[~np.isnan(found)]  # functions that do not vary have none
-        largest = float(np.quantile(found, QUANTILE)) if len(found) else float("nan")
+        largest = (
+            float(np.quantile(found, QUANTILE, method="higher")) if len(found) else float("nan")
+        )
         if largest > MAX_RHAT:
             warnings.warn(
                 f"The chains have not mixed: R-hat of the predictions on training rows reaches "

@@ -13,7 +13,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
-from skbayes._engine.build import build_net, prior_precisions, run
+from skbayes._engine.build import build_net, prior_precisions, prior_scales, run
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
@@ -131,8 +131,7 @@ class HMCMixin(ChainMixin):
         precisions = prior_precisions(stack, self.prior_scale)
         scale = None
         if self.prior_scale == "fan_in":
-            pairs = zip(precisions, stack.parameters(), strict=True)
-            scale = [q**-0.5 for q, p in pairs if p.requires_grad]
+            scale = prior_scales(stack, precisions)
         net = build_net(
             stack,
             likelihood.criterion,
@@ -170,12 +169,26 @@ class HMCMixin(ChainMixin):
                 stacklevel=2,
             )
         follower.check_acceptance(trained["history_"]["acceptance_rate"][self.n_warmup :])
+        n_leapfrog = trained["history_"]["n_leapfrog"][self.n_warmup :]
+        if (n_leapfrog == self.max_leapfrog).all() and self._length() > (
+            1.5 * self.max_leapfrog * follower.step_size
+        ):
+            warnings.warn(
+                f"Trajectories were cut short by max_leapfrog={self.max_leapfrog}: at a step of "
+                f"{follower.step_size:.2g} they are "
+                f"{self.max_leapfrog * follower.step_size:.2g} long, not {self._length():.2g}. "
+                "Raise max_leapfrog, or give a shorter trajectory_length",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return {
             **trained,
             "posterior_": posterior,
             "n_iter_": n_taken,
             "step_size_": follower.step_size,
-            "trajectory_length_": min(self._length(), self.max_leapfrog * follower.step_size),
+            "trajectory_length_": min(
+                max(self._length(), follower.step_size), self.max_leapfrog * follower.step_size
+            ),
             "n_divergences_": n_divergences,
             "n_chains_": self.n_chains,
             "rhat_": self._check_mixing(posterior, rows, likelihood),
@@ -220,7 +233,7 @@ class _Run:
             step_size = float(f"{step_size:.1e}")
         self.step_size = step_size
         length = self.estimator._length() * self.rng.uniform(1.0 - JITTER, 1.0 + JITTER)
-        n_leapfrog = np.ceil(length / step_size)
+        n_leapfrog = np.round(length / step_size)
         self.sampler.n_leapfrog = int(np.clip(n_leapfrog, 1, self.estimator.max_leapfrog))
         self.sampler.schedule = constant(step_size)
 

@@ -12,7 +12,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
-from skbayes._engine.build import build_net, prior_precisions
+from skbayes._engine.build import build_net, prior_precisions, prior_scales
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
@@ -29,10 +29,14 @@ from skbayes.supervised._recorder import Recorder
 HISTORY_ROWS = 100
 #: Largest share of the injected noise that the minibatch noise may add (Welling and Teh's alpha).
 MAX_ALPHA = 0.25
+#: The same for a step that the user gives, beyond which it is said.
+MAX_GIVEN_ALPHA = 1.0
 #: With an automatic step the chains begin with this share of the warm-up as descent by Adam, from
 #: its rate to a hundredth of it: on the slopes curvature changes by orders of magnitude within few
 #: steps (a noise that is learned falls to its place), at the bottom it is a guide.
 DESCENT, DESCENT_RATE = 1 / 16, 0.03
+#: The same with minibatches, whose noise is large on the slopes and would make steps tiny there.
+BATCH_DESCENT = 1 / 4
 #: When an automatic step is chosen, as shares of the warm-up, and what part of the largest step is
 #: taken: curvature in the posterior is a multiple of that at the mode.
 MEASURED_AT = {
@@ -43,12 +47,15 @@ MIN_INTERVAL = 16
 #: Share of the warm-up from which on measurements are pooled; before, the stiffest chain of the
 #: last few sets the step of all.
 POOLED_FROM, N_RECENT = 1 / 2, 3
+#: Part of the minibatches' noise that counts before.
+EARLY_NOISE = 0.01
 #: Quantile of the pooled curvatures, over chains and times, that the step is for: where a chain
 #: passes a stiffer place a step that is unstable there throws it out, and the median would not do
 #: (curvature varies by a factor of 1.4 where the activation is tanh, by 10 where it is relu and the
 #: classes are apart).
 STIFFEST = 0.95
-#: A chain whose potential is higher than the lowest one's by so much (times the temperature) is not
+#: A chain whose potential is higher than the lowest one's by so much (times a temperature above 1;
+#: modes do not come closer where it is cold) is not
 #: in the posterior, where it varies as half a chi-squared variable of as many degrees of freedom as
 #: there are weights: a step that was too large has thrown it out, and it starts again from the
 #: lowest one.
@@ -115,6 +122,11 @@ class LangevinMixin(ChainMixin):
         ``share`` is that of the warm-up that is over where the curvature is measured, else None.
         """
 
+    @property
+    def _decreasing(self) -> bool:
+        """Whether draws count in proportion to their steps."""
+        return False
+
     def _learned(self, run: "Run") -> dict[str, Any]:
         """Further fitted attributes."""
         return {}
@@ -140,9 +152,7 @@ class LangevinMixin(ChainMixin):
         batch_size = self._batch_rows(len(rows))
         noise = make_generator(rng, rows.device)
         precisions = prior_precisions(stack, self.prior_scale)
-        scales = [
-            q**-0.5 for q, p in zip(precisions, stack.parameters(), strict=True) if p.requires_grad
-        ]
+        scales = prior_scales(stack, precisions)
         net = build_net(
             stack,
             likelihood.criterion,
@@ -221,7 +231,7 @@ class Run:
         self.estimator = estimator
         self.net = net
         self.sampler: Any = net.optimizer_
-        self.recorder = Recorder(net.module_, plan)
+        self.recorder = Recorder(net.module_, plan, weighted=estimator._decreasing)
         self.rows, self.batch_size, self.generator = rows, batch_size, generator
         self.steps_per_epoch = net.iterator_train__steps_per_epoch
         self.measure = Meter(net, rows, batch_size, generator)
@@ -230,7 +240,8 @@ class Run:
         self._pool: list[Measurement] = []
         self._found: dict[str, float] = {}
         self.n_lost = 0
-        net.rescue = lambda: self._bring_back() > 0
+        self._last_rescue = -1
+        net.rescue = self._rescue
         self._times: dict[int, float] = {}
         last = 0
         for share in MEASURED_AT:
@@ -240,7 +251,8 @@ class Run:
                 last = t
         self._n_descent = 0
         if estimator.step_size == "auto":
-            self._n_descent = int(DESCENT * estimator.n_warmup) if descend else 0
+            share = DESCENT if batch_size >= len(rows) else BATCH_DESCENT
+            self._n_descent = int(share * estimator.n_warmup) if descend else 0
             self._set(DESCENT_RATE)
         else:
             self._set(estimator.step_size)
@@ -274,7 +286,9 @@ class Run:
         curvature = float(curvatures.max() if share < 1 else np.quantile(curvatures, STIFFEST))
         # Two digits: rounding errors of the measurement must not reach the chains
         safety = MEASURED_AT[share]
-        step_size = self.estimator._automatic_step(self, curvature, noise, safety)
+        # on the way the noise of the slopes is no guide
+        counted = noise * EARLY_NOISE if 0 < self.sampler.n_steps and share < POOLED_FROM else noise
+        step_size = self.estimator._automatic_step(self, curvature, counted, safety)
         step_size = float(f"{step_size:.1e}")
         if not (np.isfinite(step_size) and step_size > 0):
             raise ValueError(
@@ -297,20 +311,25 @@ class Run:
             return 0
         potential = self.measure.potential()
         potential = torch.where(potential.isfinite(), potential, torch.inf)
-        parameters = self.sampler.parameters
-        n_weights = sum(p[0].numel() for p in parameters)
+        n_weights = sum(p[0].numel() for p in self.sampler.parameters)
         lowest = potential.argmin()
-        margin = (LOST + LOST_PER_WEIGHT * n_weights) * temperature
+        margin = (LOST + LOST_PER_WEIGHT * n_weights) * max(temperature, 1.0)
         lost = potential > potential[lowest] + margin
         n_lost = int(lost.sum())
         if n_lost and bool(potential[lowest].isfinite()):
-            for p in parameters:
-                p.data[lost] = p.data[lowest].clone()
+            module = self.net.module_  # frozen tensors and buffers too: they make the potential
+            for values in (*module.parameters(), *module.buffers()):
+                values.data[lost] = values.data[lowest].clone()
             self.sampler.forget()
+            self._last_rescue = len(self.net.history)
             if self.sampler.n_steps > self.estimator.n_warmup:
                 self._set(float(f"{0.5 * self.step_size:.1e}"))
                 self.n_lost += n_lost
         return n_lost
+
+    def _rescue(self) -> bool:
+        """Put right what has diverged in this epoch, if that has not been done already."""
+        return self._bring_back() > 0 or self._last_rescue == len(self.net.history)
 
     def _set(self, step_size: float) -> None:
         self.step_size = step_size
@@ -347,7 +366,17 @@ class Run:
                 stacklevel=2,
             )
         step_size = self.recorder.last_step_size
-        curvature = float(np.median(self.measure(self.root).curvatures))
+        found = self.measure(self.root)
+        curvature = float(np.median(found.curvatures))
+        alpha = self.estimator._alpha(self, step_size, found.noise)
+        if self.estimator.step_size != "auto" and MAX_GIVEN_ALPHA < alpha < np.inf:
+            warnings.warn(
+                f"The step is too large for the minibatches: at step_size={step_size:.2g} their "
+                f"noise is {alpha:.1f} times what is injected, in the worst direction, and heats "
+                "the draws as much. Use a smaller step_size, 'auto', or a larger batch_size",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         stiffness = self.estimator._stiffness(step_size, curvature)
         if stiffness > MAX_STIFFNESS:
             warnings.warn(

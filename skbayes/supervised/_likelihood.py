@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skbayes._engine.rows import Batch
 from skbayes.nn import RowNoise, SharedNoise
 
+#: Bound of the logarithm of a predicted noise, in units of the fit.
+LARGEST_LOG = 50.0
+#: Least noise that is learned, in units of the targets' standard deviation.
+NOISE_FLOOR = 1e-3
 HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -162,35 +165,38 @@ def gaussian(noise_scale: float | str, y_scale: float, last_width: int) -> Likel
     -------
     Likelihood
     """
-    log_scale = math.log(y_scale)
+    # a noise that may vanish has no proper posterior where the network can meet all targets
+    log_scale, log_floor = math.log(y_scale), math.log(NOISE_FLOOR * y_scale)
     if noise_scale == "learned":
         return Likelihood(
             1,
             StackGaussian(),
-            head=lambda net: SharedNoise(net, log_scale),
+            head=lambda net: SharedNoise(net, log_scale, log_floor),
             half_normal={"log_scale": y_scale},
         )
     if noise_scale == "heteroscedastic":
         gain = 1.0 / math.sqrt(last_width + 1.0)
-        return Likelihood(2, StackGaussian(), head=lambda net: RowNoise(net, log_scale, gain))
+        return Likelihood(
+            2, StackGaussian(), head=lambda net: RowNoise(net, log_scale, log_floor, gain)
+        )
     return Likelihood(1, StackGaussian(float(noise_scale)))
 
 
-def moments(output: Tensor, noise_scale: float | str) -> tuple[Tensor, Tensor]:
+def moments(output: np.ndarray, known_noise: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and noise variance of every draw and row.
 
     Parameters
     ----------
-    output : torch.Tensor of shape (draws, rows, 1 or 2)
-    noise_scale : float or str
-        As for :func:`gaussian`; a number is used as it is.
+    output : ndarray of shape (draws, rows, 1 or 2)
+    known_noise : float or None
+        Standard deviation of the noise; None where the second output is its logarithm.
 
     Returns
     -------
-    mean, variance : torch.Tensor of shape (draws, rows)
+    mean, variance : ndarray of shape (draws, rows)
     """
-    if output.shape[-1] == 2:
-        mean, log_scale = output.unbind(-1)
-        return mean, (2.0 * log_scale).exp()
-    mean = output.squeeze(-1)
-    return mean, torch.full_like(mean, float(noise_scale) ** 2)
+    mean = output[..., 0]
+    if known_noise is not None:
+        return mean, np.full_like(mean, known_noise**2)
+    # far from the data the logarithm is anything: keep squares and their sums finite
+    return mean, np.exp(2.0 * np.clip(output[..., 1], -LARGEST_LOG, LARGEST_LOG))

@@ -18,6 +18,8 @@ class Recorder:
         Stacked module whose leading axis counts chains; read where it stands.
     steps : sequence of int
         Numbers of the steps after which a draw is kept, increasing.
+    weighted : bool, default=True
+        Whether draws count in proportion to the steps by which they were reached.
 
     Attributes
     ----------
@@ -27,7 +29,8 @@ class Recorder:
         Step by which each draw was reached.
     """
 
-    def __init__(self, module: nn.Module, steps: Sequence[int]) -> None:
+    def __init__(self, module: nn.Module, steps: Sequence[int], *, weighted: bool = True) -> None:
+        self._weighted = weighted
         self.steps = list(steps)
         self._parameters = dict(module.named_parameters())
         self._draws = {
@@ -96,7 +99,7 @@ class Recorder:
             )
         draws = {name: values[:, :kept] for name, values in self._draws.items()}
         weights = self.step_sizes[:kept]
-        if np.ptp(weights) > 0:
+        if self._weighted and np.ptp(weights) > 0:
             # Systematic resampling: unbiased, and the least additional noise
             n_chains, n_draws = next(iter(draws.values())).shape[:2]
             offset = torch.rand(n_chains, generator=generator, dtype=torch.float64).numpy()

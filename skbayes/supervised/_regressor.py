@@ -5,11 +5,9 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from scipy.special import ndtr, ndtri
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
-from torch import Tensor
 
 from skbayes._engine.build import check_hidden_layer_sizes
 from skbayes._sklearn import Interval, StrOptions, _fit_context
@@ -69,22 +67,28 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
                 if self.normalize_y:
                     centre, unit = float(np.average(y, weights=sample_weight)), spread
             likelihood = self._likelihood(unit, spread)
+            noise = self.noise_scale
+            known = None if isinstance(noise, str) else float(noise) / unit
             target = (y - centre) / unit
             fitted = self._fit_rows(X, target, sample_weight, likelihood, resume=resume)
             # Only now: a fit that fails or is interrupted leaves what was fitted before
-            self.__dict__.update(fitted, _centre=centre, _unit=unit)
+            self.__dict__.update(fitted, _centre=centre, _unit=unit, _known_noise=known)
         return self
 
     #: What a target is 0 and 1 at, in units of y.
     _centre = 0.0
     _unit = 1.0
+    #: The noise's standard deviation in those units, where it was known in the last fit.
+    _known_noise: float | None = None
 
     def _likelihood(self, unit: float, spread: float) -> Likelihood:
         noise = self.noise_scale
         if not isinstance(noise, str):
             noise = noise / unit
         widths = [] if self.module else check_hidden_layer_sizes(self.hidden_layer_sizes)
-        return gaussian(noise, spread / unit, widths[-1] if widths else 0)
+        # a prior that is divided by the width already needs no other division
+        width = widths[-1] if widths and self.prior_scale != "fan_in" else 0
+        return gaussian(noise, spread / unit, width)
 
     # -- prediction -------------------------------------------------------------------------------
 
@@ -226,15 +230,10 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         self, X: Any, chosen: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means and noise variances in units of y, each of shape (draws, rows)."""
-        noise = self.noise_scale
-        if not isinstance(noise, str):
-            noise = noise / self._unit
-
-        def transform(output: Tensor) -> Tensor:
-            return torch.stack(moments(output, noise), -1)
-
-        both = self._gather(X, chosen, transform)
-        return both[..., 0] * self._unit + self._centre, both[..., 1] * self._unit**2
+        # in float64, whatever the network computes in: units of y may be far from those of the fit
+        output = self._gather(X, chosen, lambda output: output).astype(np.float64)
+        mean, variance = moments(output, self._known_noise)
+        return mean * self._unit + self._centre, variance * self._unit**2
 
     def _by_rows(
         self, X: Any, summary: Callable[[np.ndarray, np.ndarray], np.ndarray]

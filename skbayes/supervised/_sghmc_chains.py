@@ -100,6 +100,11 @@ class SGHMCMixin(LangevinMixin):
             step_size = min(step_size, 0.8 * bound)
             needed = 2.0 / step_size * math.atanh((step_size / bound) ** 2)
             run.sampler.friction = max(run.sampler.friction, float(f"{needed:.1e}"))
+        if self.friction == "auto" and self.integrator == "euler":  # which asks for friction h < 1
+            step_size = min(step_size, (0.25 * MAX_ALPHA * self.temperature / noise) ** 0.5)
+            needed = 2.0 * step_size * noise / (MAX_ALPHA * self.temperature)
+            needed = min(needed, 0.5 / step_size)
+            run.sampler.friction = max(run.sampler.friction, float(f"{needed:.1e}"))
         while self._alpha(run, step_size, noise) > 1.05 * MAX_ALPHA:
             step_size *= 0.9
         return step_size

@@ -57,7 +57,7 @@ class SGLDClassifier(SGLDMixin, BaseStackClassifier):
     exploration : float, default=0.25
         Share of every cycle that explores, in [0, 1).
     preconditioner : {"rmsprop"} or None, default=None
-        ``"rmsprop"``: a diagonal preconditioner from the gradients of the first half of warm-up,
+        ``"rmsprop"``: a diagonal preconditioner from the gradients of three quarters of warm-up,
         then frozen; it scales gradient and noise (Li et al., without their neglected term, which a
         frozen preconditioner does not have). The step is then in its units.
     batch_size : int or "auto", default="auto"
@@ -204,7 +204,7 @@ class SGLDRegressor(SGLDMixin, BaseStackRegressor):
     exploration : float, default=0.25
         Share of every cycle that explores, in [0, 1).
     preconditioner : {"rmsprop"} or None, default=None
-        ``"rmsprop"``: a diagonal preconditioner from the gradients of the first half of warm-up,
+        ``"rmsprop"``: a diagonal preconditioner from the gradients of three quarters of warm-up,
         then frozen; it scales gradient and noise (Li et al., without their neglected term, which a
         frozen preconditioner does not have). The step is then in its units.
     batch_size : int or "auto", default="auto"

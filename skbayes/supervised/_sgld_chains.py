@@ -93,6 +93,10 @@ class SGLDMixin(LangevinMixin):
             step_size = min(step_size, MAX_ALPHA * self.temperature / noise)
         return step_size
 
+    @property
+    def _decreasing(self) -> bool:
+        return self.schedule != "constant"
+
     def _alpha(self, run: Run, step_size: float, noise: float) -> float:
         return step_size * noise / self.temperature if self.temperature > 0 else 0.0
 
