@@ -142,7 +142,8 @@ class StackNet(NeuralNet):
                 batch=batch,
                 training=True,
             )
-        self.optimizer_.step()
+        # a sampler's step without torch's hooks around it; other optimizers have those only
+        getattr(self.optimizer_, "advance", self.optimizer_.step)()
         return {"loss": losses.detach(), "y_pred": None}
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:

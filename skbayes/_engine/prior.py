@@ -35,6 +35,9 @@ class Prior:
         self._gaussian = [
             (p, q) for (name, p), q in named if q and p.requires_grad and name not in scales
         ]
+        self._weights: list[Tensor] = [p for p, _ in self._gaussian]
+        different = {q for _, q in self._gaussian}
+        self._shared = different.pop() if len(different) == 1 else None
         self._logarithms = [(module.get_parameter(name), s) for name, s in scales.items()]
 
     @torch.no_grad()
@@ -46,11 +49,16 @@ class Prior:
         weight : float
             What it is multiplied by: one over the number of data, where the loss is a mean.
         """
-        for parameter, precision in self._gaussian:
-            if parameter.grad is not None:
-                parameter.grad.add_(parameter, alpha=precision * weight)
-            else:  # the loss does not see it, the prior does
-                parameter.grad = parameter * (precision * weight)
+        gradients = [p.grad for p in self._weights if p.grad is not None]
+        if self._shared is not None and len(gradients) == len(self._weights):
+            # one call for all tensors
+            torch._foreach_add_(gradients, self._weights, alpha=self._shared * weight)
+        else:
+            for parameter, precision in self._gaussian:
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter, alpha=precision * weight)
+                else:  # the loss does not see it, the prior does
+                    parameter.grad = parameter * (precision * weight)
         for logarithm, scale in self._logarithms:
             slope = (2.0 * logarithm).exp_().div_(scale**2).sub_(1.0)
             if logarithm.grad is not None:

@@ -85,15 +85,23 @@ class GradientSampler(Sampler):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self.advance()
+        return loss
+
+    def advance(self) -> None:
+        """Take one step with the gradients that are there.
+
+        :meth:`step` without the hooks and the profiling that torch wraps around it, which cost as
+        much as the step of a small network.
+        """
         if self.descent is not None:
             self.descent.step()
             self.n_steps += 1
-            return loss
+            return
         gradient = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
         # looked up anew: whoever moves a module to a device replaces the tensors
         self._move([p.data for p in self.parameters], gradient, self.schedule(self.n_steps))
         self.n_steps += 1
-        return loss
 
     def forget(self) -> None:
         """Forget what was carried from step to step; positions have been changed."""

@@ -340,9 +340,11 @@ class Run:
         t = self.sampler.n_steps
         taken = self.sampler.schedule(t - 1)
         self.recorder(t, taken)
-        row = net.history[-1]
-        row["step_size"] = taken
-        row.update(self._found)
+        if t % self.steps_per_epoch == 0 or t == self.recorder.steps[-1]:
+            # once an epoch: skorch's history is slow to ask
+            row = net.history[-1]
+            row["step_size"] = taken
+            row.update(self._found)
         if t > self.estimator.n_warmup:
             if t % self.steps_per_epoch == 0:
                 self._bring_back()
