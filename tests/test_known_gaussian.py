@@ -16,7 +16,8 @@ from scipy.linalg import block_diag, solve_discrete_lyapunov
 
 from skbayes.samplers import HMC, SGHMC, SGLD, rmsprop
 
-N_CHAINS = 5000
+#: Chains times steps, and the most chains.
+WORK, MOST = 6_000_000, 60_000
 N_DATA = 10.0  # gradients and losses are those of U / 10
 MEAN = np.array([1.0, -2.0, 0.5])
 #: Curvatures 1, 4 and 16 in rotated directions: all three coordinates are correlated.
@@ -96,7 +97,7 @@ def preconditioned(parameters, lr, **options):
 
 def knowing(parameters, lr, **options):
     sampler = SGHMC(parameters, lr, **options)
-    variance = torch.tensor(np.diag(GRADIENT_NOISE)).expand(N_CHAINS, 3)
+    variance = torch.tensor(np.diag(GRADIENT_NOISE)).expand(len(parameters[0]), 3)
     sampler.gradient_variance = [variance[:, :2], variance[:, 2:]]
     return sampler
 
@@ -149,10 +150,10 @@ def potential(position):
     return (x * slope).sum(1) / 2, [slope[:, :2], slope[:, 2:]]
 
 
-def sample(case, temperature, noisy, n_steps):
+def sample(case, temperature, noisy, n_steps, n_chains):
     """Where the chains stand in the end, of shape (chains, 3)."""
     parameters = [
-        torch.full((N_CHAINS, k), START, dtype=torch.float64, requires_grad=True) for k in (2, 1)
+        torch.full((n_chains, k), START, dtype=torch.float64, requires_grad=True) for k in (2, 1)
     ]
     sampler = case.make(
         parameters,
@@ -166,7 +167,7 @@ def sample(case, temperature, noisy, n_steps):
     def closure():
         losses, gradient = potential(parameters)
         if noisy:
-            e = torch.empty(N_CHAINS, 3, dtype=torch.float64).normal_(generator=noise) * scale
+            e = torch.empty(n_chains, 3, dtype=torch.float64).normal_(generator=noise) * scale
             gradient = [gradient[0] + e[:, :2], gradient[1] + e[:, 2:]]
         for p, g in zip(parameters, gradient, strict=True):
             p.grad = g
@@ -200,13 +201,14 @@ def test_recovers_a_known_gaussian(name, noisy, temperature):
     noise = GRADIENT_NOISE if noisy else ZERO
     M, Q = case.step(temperature, noise)
     expected = solve_discrete_lyapunov(M, Q)[:3, :3]
-    # e^-7 of the start's distance is left in the slowest direction
-    n_steps = int(np.ceil(7 / -np.log(np.abs(np.linalg.eigvals(M)).max())))
-    draws = sample(case, temperature, noisy, n_steps)
+    # e^-10 of the start's distance is left in the slowest direction
+    n_steps = int(np.ceil(10 / -np.log(np.abs(np.linalg.eigvals(M)).max())))
+    n_chains = min(WORK // n_steps, MOST)
+    draws = sample(case, temperature, noisy, n_steps, n_chains)
     # white under the law expected: mean 0 and covariance I, with standard errors 1 / sqrt(n), of a
     # variance sqrt(2 / n); 4.5 of them
     white = np.linalg.solve(np.linalg.cholesky(expected), (draws - MEAN).T)
-    tolerance = 4.5 / N_CHAINS**0.5
+    tolerance = 4.5 / n_chains**0.5
     np.testing.assert_allclose(white.mean(1), 0, atol=tolerance)
     np.testing.assert_allclose(np.diag(np.cov(white)), 1, atol=tolerance * 2**0.5)
     np.testing.assert_allclose(np.cov(white)[np.triu_indices(3, 1)], 0, atol=tolerance)

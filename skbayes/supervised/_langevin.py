@@ -47,8 +47,6 @@ MIN_INTERVAL = 16
 #: Share of the warm-up from which on measurements are pooled; before, the stiffest chain of the
 #: last few sets the step of all.
 POOLED_FROM, N_RECENT = 1 / 2, 3
-#: Part of the minibatches' noise that counts before.
-EARLY_NOISE = 0.01
 #: Quantile of the pooled curvatures, over chains and times, that the step is for: where a chain
 #: passes a stiffer place a step that is unstable there throws it out, and the median would not do
 #: (curvature varies by a factor of 1.4 where the activation is tanh, by 10 where it is relu and the
@@ -76,6 +74,8 @@ class LangevinMixin(ChainMixin):
     #: Up to so many rows ``batch_size="auto"`` takes them all, and a fifth of it beyond: gradient
     #: noise limits the step.
     _full_batch_rows = 1000
+    #: Part of the minibatches' noise that counts in the first half of warm-up.
+    _early_noise = 0.01
 
     n_draws: int
     step_size: Any
@@ -287,7 +287,11 @@ class Run:
         # Two digits: rounding errors of the measurement must not reach the chains
         safety = MEASURED_AT[share]
         # on the way the noise of the slopes is no guide
-        counted = noise * EARLY_NOISE if 0 < self.sampler.n_steps and share < POOLED_FROM else noise
+        counted = (
+            noise * self.estimator._early_noise
+            if 0 < self.sampler.n_steps and share < POOLED_FROM
+            else noise
+        )
         step_size = self.estimator._automatic_step(self, curvature, counted, safety)
         step_size = float(f"{step_size:.1e}")
         if not (np.isfinite(step_size) and step_size > 0):

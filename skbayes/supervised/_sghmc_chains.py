@@ -83,6 +83,11 @@ class SGHMCMixin(LangevinMixin):
             **options,
         )
 
+    @property
+    def _early_noise(self) -> float:  # type: ignore[override]
+        # friction meets the noise, and the step need not shrink with it
+        return 1.0 if self.integrator == "baoab" else 0.01
+
     def _least_friction(self) -> float:
         if self.friction != "auto":
             return float(self.friction)
