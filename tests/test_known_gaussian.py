@@ -17,7 +17,7 @@ from scipy.linalg import block_diag, solve_discrete_lyapunov
 from skbayes.samplers import HMC, SGHMC, SGLD, rmsprop
 
 #: Chains times steps, and the most chains.
-WORK, MOST = 6_000_000, 60_000
+WORK, MOST = 4_000_000, 60_000
 N_DATA = 10.0  # gradients and losses are those of U / 10
 MEAN = np.array([1.0, -2.0, 0.5])
 #: Curvatures 1, 4 and 16 in rotated directions: all three coordinates are correlated.
