@@ -97,6 +97,19 @@ def test_rhat_is_that_of_the_predictions_on_training_rows(model, n_chains):
     assert model.rhat_ == pytest.approx(np.quantile(expected, 0.99, method="higher"), rel=1e-9)
 
 
+def test_rhat_sees_the_noise():
+    """Chains that agree on the mean and not on the noise have not mixed."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(60, 1))
+    y = 3 * X[:, 0] + 0.03 * rng.normal(size=60)
+    model = SGLDRegressor((), random_state=0)
+    with pytest.warns(ConvergenceWarning, match="have not mixed"):
+        model.fit(X, y)
+    assert chain_diagnostics(model, X).max_rhat < model.rhat_
+    noise = model.posterior_.params["log_scale"].numpy().reshape(model.n_chains_, -1)
+    assert model.rhat_ == pytest.approx(rhat(noise), rel=0.02)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_rhat_of_a_classifier(n_classes):
     X, y = make_data(n_classes=n_classes)
@@ -154,7 +167,7 @@ def largest_curvature(X, noise_scale):
     ],
     ids=["sgld", "baoab", "euler"],
 )
-@pytest.mark.parametrize("stiffness", [1.9, 2.1])
+@pytest.mark.parametrize("stiffness", [1.9, 2.1, 3.0, 3.6])
 def test_a_step_between_accuracy_and_stability_is_warned_of(model, power, stiffness):
     """Stiffness is eps lambda (SGLD) or h^2 lambda (SGHMC); unstable at 4, visibly wrong from 2."""
     X, y = make_line()

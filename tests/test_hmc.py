@@ -457,14 +457,16 @@ def test_moons_against_nuts(skbayes_data):
     """The same network and prior, sampled at length by NUTS."""
     with np.load(skbayes_data / "nuts_reference" / "moons_h50.npz") as reference:
         reference = dict(reference)
-    model = HMCClassifier((50,), "tanh", n_chains=8, n_warmup=50, n_draws=100, random_state=0).fit(
-        reference["X_train"], reference["y_train"]
-    )
-    assert model.n_divergences_ == 0
-    draws = model.sample_proba(reference["X_test"])
-    tv = np.abs(draws.mean(0) - reference["test_proba"]).sum(1).mean() / 2
-    assert tv <= 0.004, tv
     std = reference["test_proba_std"][:, 1]
     wide = std > 0.02
-    ratio = np.median(draws[:, wide, 1].std(0) / std[wide])
-    assert 0.95 <= ratio <= 1.05, ratio
+    distances, ratios = [], []
+    for seed in range(3):
+        model = HMCClassifier(
+            (50,), "tanh", n_chains=8, n_warmup=50, n_draws=100, random_state=seed
+        ).fit(reference["X_train"], reference["y_train"])
+        assert model.n_divergences_ == 0
+        draws = model.sample_proba(reference["X_test"])
+        distances.append(np.abs(draws.mean(0) - reference["test_proba"]).sum(1).mean() / 2)
+        ratios.append(np.median(draws[:, wide, 1].std(0) / std[wide]))
+    assert np.mean(distances) <= 0.003, distances
+    assert 0.95 <= np.mean(ratios) <= 1.05, ratios

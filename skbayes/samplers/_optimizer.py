@@ -208,6 +208,9 @@ class SGHMC(GradientSampler):
     ----------
     gradient_variance : list of torch.Tensor or None
         Estimated variance of the gradient of U, which ``"euler"`` subtracts from its noise.
+    velocity_limit : float or None
+        Bound of the velocities after every kick, in standard deviations: it keeps a chain together
+        whose step is too large, and is wrong where it bites.
 
     References
     ----------
@@ -248,6 +251,7 @@ class SGHMC(GradientSampler):
         self.integrator = integrator
         self.scale = scale
         self.gradient_variance: list[Tensor] | None = None
+        self.velocity_limit: float | None = None
         self._chain: sghmc.SGHMCState | None = None
 
     def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
@@ -260,6 +264,7 @@ class SGHMC(GradientSampler):
             "gradient_scale": self.n_data,
             "temperature": self.temperature,
             "scale": self.scale,
+            "velocity_limit": self.velocity_limit,
             "generator": self.generator,
         }
         if self.integrator == "baoab":
@@ -267,18 +272,6 @@ class SGHMC(GradientSampler):
         else:
             options["gradient_variance"] = self.gradient_variance
             sghmc.euler_step(self._chain, gradient, step_size, self.friction, **options)
-
-    def limit_velocity(self, bound: float) -> None:
-        """Clip velocities, which keeps a chain together whose step is too large.
-
-        Parameters
-        ----------
-        bound : float
-            In standard deviations.
-        """
-        if self._chain is not None and self.temperature > 0:
-            bound *= self.temperature**0.5
-            self._chain.velocity.clamp_(-bound, bound)
 
     def forget(self) -> None:
         """Draw velocities anew from their stationary law at the next step."""

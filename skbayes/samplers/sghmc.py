@@ -97,6 +97,7 @@ def baoab_step(
     gradient_scale: float = 1.0,
     temperature: float = 1.0,
     scale: Sequence[float] | None = None,
+    velocity_limit: float | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[SGHMCState, SGHMCInfo]:
     r"""Take one step of the BAOAB splitting, in place.
@@ -117,6 +118,8 @@ def baoab_step(
     temperature : float, default=1
     scale : sequence of float, optional
         :math:`r` of every tensor; 1 by default.
+    velocity_limit : float, optional
+        Bound of the velocities after the kick, in standard deviations.
     generator : torch.Generator, optional
         Source of the noise.
 
@@ -141,6 +144,7 @@ def baoab_step(
     """
     position = list(state.position)
     _kick(state, gradient, -step_size * gradient_scale, scale)
+    _limit(state, velocity_limit, temperature)
     decay = math.exp(-friction * step_size)
     noise_scale = math.sqrt(-math.expm1(-2.0 * friction * step_size) * temperature)
     # drift by the velocity before and after the noise, in one go: h/2 (v + (c v + s e))
@@ -166,6 +170,7 @@ def euler_step(
     temperature: float = 1.0,
     scale: Sequence[float] | None = None,
     gradient_variance: Sequence[Tensor] | None = None,
+    velocity_limit: float | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[SGHMCState, SGHMCInfo]:
     r"""Take one step of Chen, Fox and Guestrin's discretisation, in place.
@@ -191,6 +196,8 @@ def euler_step(
     gradient_variance : sequence of torch.Tensor, optional
         Estimate :math:`\hat V` of the variance of every coordinate of the gradient of U, shaped
         like the position; where it passes what there is to subtract from, nothing is injected.
+    velocity_limit : float, optional
+        Bound of the velocities after the kick, in standard deviations.
     generator : torch.Generator, optional
         Source of the noise.
 
@@ -228,6 +235,7 @@ def euler_step(
                 r = 1.0 if scale is None else scale[k]
                 piece.mul_((variance - (step_size * r) ** 2 * known).clamp_min_(0.0).sqrt_())
         state.velocity.add_(state.noise)
+    _limit(state, velocity_limit, temperature)
     _add_scaled(position, views(state.velocity, position), step_size, scale)
     return state, SGHMCInfo(step_size, variance**0.5)
 
@@ -236,6 +244,13 @@ def _kick(
     state: SGHMCState, gradient: Sequence[Tensor], factor: float, scale: Sequence[float] | None
 ) -> None:
     _add_scaled(views(state.velocity, state.position), list(gradient), factor, scale)
+
+
+def _limit(state: SGHMCState, velocity_limit: float | None, temperature: float) -> None:
+    # before the drift: a velocity cut off after it would leave a position that has gone too far
+    if velocity_limit is not None and temperature > 0:
+        bound = velocity_limit * temperature**0.5
+        state.velocity.clamp_(-bound, bound)
 
 
 def _add_scaled(

@@ -115,7 +115,8 @@ class Likelihood:
         Parameters of the head with a half-normal prior; see
         :class:`~skbayes._engine.prior.Prior`.
     values : callable
-        Output of the stack -> function values of every draw and row, which chains are diagnosed on.
+        Output of the stack -> function values of every draw and row, which chains are diagnosed on:
+        of a regression the mean and, where it is not known, the noise.
     """
 
     n_outputs: int
@@ -123,7 +124,7 @@ class Likelihood:
     classes: np.ndarray | None = None
     head: Callable[[nn.Module], nn.Module] = lambda net: net
     half_normal: Mapping[str, float] = field(default_factory=dict)
-    values: Callable[[Tensor], Tensor] = lambda output: output[..., 0]
+    values: Callable[[Tensor], Tensor] = lambda output: output
 
 
 def categorical(classes: np.ndarray) -> Likelihood:

@@ -59,6 +59,22 @@ class Recorder:
         self.step_sizes[k] = step_size
         self.n_recorded = k + 1
 
+    def replace(self, lost: Tensor, source: int, first: int) -> None:
+        """Put the draws of one chain in the place of those of others.
+
+        Parameters
+        ----------
+        lost : torch.Tensor of bool, of shape (chains,)
+            Chains whose draws are not to be used.
+        source : int
+            The chain whose draws stand in for them.
+        first : int
+            Number of the first draw that is replaced.
+        """
+        for values in self._draws.values():
+            chosen = values[:, first : self.n_recorded]
+            chosen[lost] = chosen[source].clone()
+
     @property
     def last_step_size(self) -> float:
         """Mean step of the draws, weighted as they are."""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.samplers import SGHMC
 from skbayes.supervised._curvature import gradient_variance
-from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
+from skbayes.supervised._langevin import LangevinMixin
+from skbayes.supervised._run import MAX_ALPHA, Run
 
 #: Largest automatic step, times the square root of the largest curvature.
 MAX_STEP = {"baoab": 1.0, "euler": 0.5}
@@ -133,14 +134,14 @@ class SGHMCMixin(LangevinMixin):
         if share is not None and self.integrator == "euler" and run.batch_size < len(run.rows):
             variance = gradient_variance(run.net, run.rows, run.batch_size, run.generator)
             run.sampler.gradient_variance = run.free(variance)
-
-        if share == 0 or 4 * run.sampler.n_steps > 3 * self.n_warmup:
+        if self.step_size != "auto":
             return
         # On the way to the posterior curvature grows faster than it is measured (by 1e4 where a
         # learned noise falls to a hundredth of std(y)): what a step that is too large pumps into
         # the velocities is taken out again
-        run.sampler.limit_velocity(MAX_VELOCITY)
-        if share is not None:
+        early = 4 * run.sampler.n_steps <= 3 * self.n_warmup
+        run.sampler.velocity_limit = MAX_VELOCITY if early else None
+        if early and share:
             run.sampler.forget()
 
     def _learned(self, run: Run) -> dict[str, Any]:

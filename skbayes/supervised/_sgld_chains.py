@@ -11,7 +11,8 @@ import torch
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.samplers import SGLD, constant, cyclical, polynomial, rmsprop
 from skbayes.samplers.schedules import Schedule
-from skbayes.supervised._langevin import MAX_ALPHA, LangevinMixin, Run
+from skbayes.supervised._langevin import LangevinMixin
+from skbayes.supervised._run import MAX_ALPHA, Run
 
 #: Largest automatic step, times the largest curvature that is to be expected: at 1 the spread on
 #: two moons is 4 % too wide.
