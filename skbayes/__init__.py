@@ -3,9 +3,13 @@
 from skbayes._draws import predict_uncertainty, sample_proba
 from skbayes.density import VAE, VAEAnomalyDetector
 from skbayes.supervised import (
+    DeepEnsembleClassifier,
     DeepEnsembleFilterClassifier,
+    DeepEnsembleRegressor,
     HMCClassifier,
     HMCRegressor,
+    MCDropoutClassifier,
+    MCDropoutRegressor,
     SGHMCClassifier,
     SGHMCRegressor,
     SGLDClassifier,
@@ -14,9 +18,13 @@ from skbayes.supervised import (
 
 __all__ = [
     "VAE",
+    "DeepEnsembleClassifier",
     "DeepEnsembleFilterClassifier",
+    "DeepEnsembleRegressor",
     "HMCClassifier",
     "HMCRegressor",
+    "MCDropoutClassifier",
+    "MCDropoutRegressor",
     "SGHMCClassifier",
     "SGHMCRegressor",
     "SGLDClassifier",

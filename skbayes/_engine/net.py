@@ -36,6 +36,8 @@ class StackNet(NeuralNet):
         Precision of the Gaussian prior of every parameter tensor; none by default.
     half_normal : mapping of str to float, optional
         As for :class:`~skbayes._engine.prior.Prior`.
+    anchors : mapping of str to torch.Tensor, optional
+        As for :class:`~skbayes._engine.prior.Prior`.
     n_data : float, default=1
         Number of data, by which the prior's part of the mean loss is divided.
     on_step : callable, optional
@@ -57,6 +59,7 @@ class StackNet(NeuralNet):
         *args: Any,
         precisions: Sequence[float] | None = None,
         half_normal: Mapping[str, float] | None = None,
+        anchors: Mapping[str, Tensor] | None = None,
         n_data: float = 1.0,
         on_step: Callable[["StackNet"], None] | None = None,
         **kwargs: Any,
@@ -64,6 +67,7 @@ class StackNet(NeuralNet):
         super().__init__(*args, **kwargs)
         self.precisions = precisions
         self.half_normal = half_normal
+        self.anchors = anchors
         self.n_data = n_data
         self.on_step = on_step
 
@@ -78,7 +82,7 @@ class StackNet(NeuralNet):
         super().initialize()
         self._weights = list(self.module_.parameters())
         precisions = self.precisions or [0.0] * len(self._weights)
-        self.prior = Prior(self.module_, precisions, self.half_normal)
+        self.prior = Prior(self.module_, precisions, self.half_normal, self.anchors)
         return self
 
     # -- one step -------------------------------------------------------------------------------

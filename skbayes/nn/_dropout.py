@@ -1,0 +1,101 @@
+"""Dropout in a stacked multilayer perceptron, as noise in training and as draws afterwards."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from skbayes.nn._activations import ACTIVATIONS
+from skbayes.nn._mlp import StackedMLP
+
+
+class DropoutMLP(nn.Module):
+    """A stacked perceptron whose hidden units are left out at random while it trains.
+
+    Parameters
+    ----------
+    net : StackedMLP
+    dropout : float
+        Probability of being left out.
+    generator : torch.Generator
+        Source of the masks; torch's global state is never used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbayes.nn import StackedMLP
+    >>> from skbayes.nn._dropout import DropoutMLP, masked_draws
+    >>> net = DropoutMLP(StackedMLP(3, (8,), 2, n_members=1), 0.1, torch.Generator())
+    >>> net(torch.zeros(7, 3)).shape
+    torch.Size([1, 7, 2])
+    >>> masked_draws(net.net, 0.1, 5, torch.Generator())["layers.1.weight"].shape
+    torch.Size([5, 2, 8])
+    """
+
+    def __init__(self, net: StackedMLP, dropout: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.net = net
+        self.dropout = dropout
+        self._generator = generator
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Outputs, with other units left out for every row in training mode.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (rows, features) or (members, rows, features)
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows, outputs)
+        """
+        if not self.training or self.dropout == 0:
+            return self.net(X)
+        activate = ACTIVATIONS[self.net.activation]
+        *hidden, last = self.net.layers
+        for layer in hidden:
+            X = activate(layer(X))
+            kept = torch.empty_like(X).bernoulli_(1.0 - self.dropout, generator=self._generator)
+            X = X * kept.div_(1.0 - self.dropout)
+        return last(X)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "DropoutMLP":
+        return DropoutMLP(copy.deepcopy(self.net, memo), self.dropout, self._generator)
+
+    def __getstate__(self) -> dict[str, object]:
+        # a generator cannot be pickled, and is not needed but to train
+        return {**self.__dict__, "_generator": None}
+
+
+@torch.no_grad()
+def masked_draws(
+    net: StackedMLP, dropout: float, n_draws: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Weights of networks with hidden units left out.
+
+    Leaving a unit out is leaving out what the next layer makes of it: a draw is a set of weights
+    with some columns 0 and the others larger by ``1 / (1 - dropout)``.
+
+    Parameters
+    ----------
+    net : StackedMLP
+        Of one member.
+    dropout : float
+    n_draws : int
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        For every parameter of ``net`` a tensor with a leading axis of draws.
+    """
+    draws = {
+        name: p.detach().expand(n_draws, *p.shape[1:]).clone() for name, p in net.named_parameters()
+    }
+    for number in range(1, len(net.layers)):
+        weight = draws[f"layers.{number}.weight"]
+        kept = torch.empty(n_draws, 1, weight.shape[2], dtype=weight.dtype)
+        kept.bernoulli_(1.0 - dropout, generator=generator).div_(1.0 - dropout)
+        weight.mul_(kept.to(weight.device))
+    return draws
