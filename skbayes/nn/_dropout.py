@@ -12,6 +12,9 @@ from skbayes.nn._mlp import StackedMLP
 class DropoutMLP(nn.Module):
     """A stacked perceptron whose hidden units are left out at random while it trains.
 
+    Every step trains one network with units left out, the same for all rows of the batch: so do the
+    draws afterwards, and so a row of weight 2 is two rows.
+
     Parameters
     ----------
     net : StackedMLP
@@ -39,7 +42,7 @@ class DropoutMLP(nn.Module):
         self._generator = generator
 
     def forward(self, X: Tensor) -> Tensor:
-        """Outputs, with other units left out for every row in training mode.
+        """Outputs, with other units left out at every call in training mode.
 
         Parameters
         ----------
@@ -55,7 +58,8 @@ class DropoutMLP(nn.Module):
         *hidden, last = self.net.layers
         for layer in hidden:
             X = activate(layer(X))
-            kept = torch.empty_like(X).bernoulli_(1.0 - self.dropout, generator=self._generator)
+            kept = X.new_empty(len(X), 1, X.shape[2])
+            kept.bernoulli_(1.0 - self.dropout, generator=self._generator)
             X = X * kept.div_(1.0 - self.dropout)
         return last(X)
 

@@ -108,9 +108,9 @@ class MCDropoutMixin(EpochsMixin):
 class MCDropoutClassifier(MCDropoutMixin, BaseStackClassifier):
     r"""Classification by Monte-Carlo dropout.
 
-    One network is trained with hidden units left out at random, anew for every row and step;
-    predictions are means over networks with units left out at random, which stand for draws from an
-    approximate posterior. How far the draws are apart is set by ``dropout``, hardly by the data.
+    One network is trained with hidden units left out at random, anew at every step; predictions are
+    means over networks with units left out at random, which stand for draws from an approximate
+    posterior. How far the draws are apart is set by ``dropout``, hardly by the data.
 
     Parameters
     ----------
@@ -204,10 +204,10 @@ class MCDropoutClassifier(MCDropoutMixin, BaseStackClassifier):
 class MCDropoutRegressor(MCDropoutMixin, BaseStackRegressor):
     r"""Regression by Monte-Carlo dropout.
 
-    One network is trained with hidden units left out at random, anew for every row and step;
-    predictions are means over networks with units left out at random, which stand for draws from an
-    approximate posterior. How far the draws are apart is set by ``dropout``, hardly by the data.
-    The likelihood is Gaussian.
+    One network is trained with hidden units left out at random, anew at every step; predictions are
+    means over networks with units left out at random, which stand for draws from an approximate
+    posterior. How far the draws are apart is set by ``dropout``, hardly by the data. The likelihood
+    is Gaussian.
 
     Parameters
     ----------
