@@ -3,6 +3,8 @@
 from skbayes._draws import predict_uncertainty, sample_proba
 from skbayes.density import VAE, VAEAnomalyDetector
 from skbayes.supervised import (
+    ConstantSGDClassifier,
+    ConstantSGDRegressor,
     DeepEnsembleClassifier,
     DeepEnsembleFilterClassifier,
     DeepEnsembleRegressor,
@@ -18,6 +20,8 @@ from skbayes.supervised import (
 
 __all__ = [
     "VAE",
+    "ConstantSGDClassifier",
+    "ConstantSGDRegressor",
     "DeepEnsembleClassifier",
     "DeepEnsembleFilterClassifier",
     "DeepEnsembleRegressor",

@@ -155,6 +155,7 @@ def build_net(
     n_steps: int | None = None,
     on_step: Callable[[StackNet], None] | None = None,
     net_class: type[StackNet] = StackNet,
+    replacement: bool = False,
 ) -> StackNet:
     """Make the skorch net that trains a stacked module; it is initialised, not yet trained.
 
@@ -187,6 +188,8 @@ def build_net(
     on_step : callable, optional
         As for :class:`StackNet`.
     net_class : type, default=StackNet
+    replacement : bool, default=False
+        As for :class:`MemberBatches`.
 
     Returns
     -------
@@ -205,6 +208,7 @@ def build_net(
         iterator_train__generator=shuffle,
         iterator_train__steps_per_epoch=steps_per_epoch,
         iterator_train__n_steps=n_steps,
+        iterator_train__replacement=replacement,
         iterator_valid=MemberBatches,
         iterator_valid__n_members=n_members,
         iterator_valid__generator=shuffle,

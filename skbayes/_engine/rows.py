@@ -210,6 +210,10 @@ class MemberBatches:
         across epochs.
     n_steps : int, optional
         Number of batches after which the walk ends, whatever the epoch.
+    replacement : bool, default=False
+        Whether every batch is drawn anew from all rows, in proportion to their weights. In a
+        shuffle the noise of the batches adds up to zero in every pass, which is not the noise of
+        independent batches.
     """
 
     def __init__(
@@ -220,8 +224,10 @@ class MemberBatches:
         generator: torch.Generator,
         steps_per_epoch: int | None = None,
         n_steps: int | None = None,
+        replacement: bool = False,
     ) -> None:
         self.rows = rows
+        self.replacement = replacement
         self.batch_size = batch_size
         self.n_members = n_members
         self.generator = generator
@@ -236,6 +242,8 @@ class MemberBatches:
 
     def _passes(self) -> Iterator[Batch]:
         n = len(self.rows)
+        while self.replacement:
+            yield self._independent()
         if self.batch_size >= n:
             everything = self.rows.everything()  # sparse rows are made dense once
             while True:
@@ -249,3 +257,15 @@ class MemberBatches:
             )
             for start, stop in pairwise(bounds):
                 yield self.rows.take(order[:, start:stop])
+
+    def _independent(self) -> Batch:
+        shape = (self.n_members, self.batch_size)
+        where = torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        weight = self.rows.weight
+        if weight is None:
+            index = (where * len(self.rows)).long()
+        else:
+            ladder = weight.double().cumsum(0).cpu()
+            index = torch.searchsorted(ladder, where * ladder[-1], right=True)
+        # the weights are in the draw
+        return self.rows.take(index.clamp_(max=len(self.rows) - 1))._replace(weight=None)

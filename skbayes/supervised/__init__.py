@@ -1,5 +1,6 @@
 """Classifiers and regressors, one inference method a file."""
 
+from skbayes.supervised._constant_sgd import ConstantSGDClassifier, ConstantSGDRegressor
 from skbayes.supervised._deep_ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from skbayes.supervised._ensemble_filter import DeepEnsembleFilterClassifier
 from skbayes.supervised._hmc import HMCClassifier, HMCRegressor
@@ -8,6 +9,8 @@ from skbayes.supervised._sghmc import SGHMCClassifier, SGHMCRegressor
 from skbayes.supervised._sgld import SGLDClassifier, SGLDRegressor
 
 __all__ = [
+    "ConstantSGDClassifier",
+    "ConstantSGDRegressor",
     "DeepEnsembleClassifier",
     "DeepEnsembleFilterClassifier",
     "DeepEnsembleRegressor",

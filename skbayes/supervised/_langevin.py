@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from skbayes._engine.build import build_net, prior_precisions
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Rows
+from skbayes._engine.rows import MemberBatches, Rows
 from skbayes._engine.seeds import make_generator
 from skbayes._sklearn import Interval
 from skbayes.samplers import constant
@@ -48,10 +48,11 @@ POOLED_FROM, N_RECENT = 1 / 2, 3
 #: (curvature varies by a factor of 1.4 where the activation is tanh, by 10 where it is relu and the
 #: classes are apart).
 STIFFEST = 0.95
-#: A chain whose potential is higher than the lowest one's by so many times the number of weights
-#: (and the temperature) is not in the posterior, where it varies by about its square root: a step
-#: that was too large has thrown it out. It starts again from the lowest one.
-LOST = 2.0
+#: A chain whose potential is higher than the lowest one's by so much (times the temperature) is not
+#: in the posterior, where it varies as half a chi-squared variable of as many degrees of freedom as
+#: there are weights: a step that was too large has thrown it out, and it starts again from the
+#: lowest one.
+LOST_PER_WEIGHT, LOST = 2.0, 50.0
 #: Curvature times step (SGLD) or squared step (SGHMC) beyond which the spread is visibly wrong in
 #: the stiffest direction: SGLD's variance on a quadratic is 1 / (1 - stiffness / 4) times its own.
 MAX_STIFFNESS = 2.0
@@ -68,6 +69,9 @@ class LangevinMixin(ChainMixin):
     #: Up to so many rows ``batch_size="auto"`` takes them all, and a fifth of it beyond: gradient
     #: noise limits the step.
     _full_batch_rows = 1000
+    #: Whether minibatches are drawn with replacement, and draws are means over steps.
+    _replacement = False
+    _averaging = False
 
     n_draws: int
     step_size: Any
@@ -93,7 +97,7 @@ class LangevinMixin(ChainMixin):
         """Minibatch noise over injected noise at a step."""
 
     @abstractmethod
-    def _stiffness(self, step_size: float, curvature: float) -> float:
+    def _stiffness(self, run: "Run", step_size: float, curvature: float) -> float:
         """How large a step is for a curvature; see :data:`MAX_STIFFNESS`."""
 
     def _plan(self) -> Sequence[int]:
@@ -118,7 +122,8 @@ class LangevinMixin(ChainMixin):
         """Further fitted attributes."""
         return {}
 
-    def _batch_rows(self, n_rows: int) -> int:
+    def _batch_rows(self, rows: Rows) -> int:
+        n_rows = len(rows)
         if self.batch_size == "auto":
             return n_rows if n_rows <= self._full_batch_rows else self._full_batch_rows // 5
         return min(self.batch_size, n_rows)
@@ -136,7 +141,7 @@ class LangevinMixin(ChainMixin):
         """The net that will take the planned steps, and what follows it."""
         n_steps = plan[-1]
         steps_per_epoch = -(-n_steps // HISTORY_ROWS)
-        batch_size = self._batch_rows(len(rows))
+        batch_size = self._batch_rows(rows)
         noise = make_generator(rng, rows.device)
         precisions = prior_precisions(stack, self.prior_scale)
         scales = [
@@ -157,6 +162,7 @@ class LangevinMixin(ChainMixin):
             verbose=self.verbose,
             steps_per_epoch=steps_per_epoch,
             n_steps=n_steps,
+            replacement=self._replacement,
         )
         run = Run(self, net, rows, batch_size, make_generator(rng), plan, descend=descend)
         net.on_step = run
@@ -220,12 +226,13 @@ class Run:
         self.estimator = estimator
         self.net = net
         self.sampler: Any = net.optimizer_
-        self.recorder = Recorder(net.module_, plan)
+        self.recorder = Recorder(net.module_, plan, averaging=estimator._averaging)
         self.rows, self.batch_size, self.generator = rows, batch_size, generator
         self.steps_per_epoch = net.iterator_train__steps_per_epoch
         self.measure = Meter(net, rows, batch_size, generator)
         self.root: list[Tensor | float] | None = None
         self.squares: Any = None
+        self.noise: Any = None
         self._pool: list[Measurement] = []
         self._found: dict[str, float] = {}
         self.n_lost = 0
@@ -299,7 +306,8 @@ class Run:
         parameters = self.sampler.parameters
         n_weights = sum(p[0].numel() for p in parameters)
         lowest = potential.argmin()
-        lost = potential > potential[lowest] + LOST * n_weights * temperature
+        margin = (LOST + LOST_PER_WEIGHT * n_weights) * temperature
+        lost = potential > potential[lowest] + margin
         n_lost = int(lost.sum())
         if n_lost and bool(potential[lowest].isfinite()):
             for p in parameters:
@@ -346,7 +354,7 @@ class Run:
             )
         step_size = self.recorder.last_step_size
         curvature = float(np.median(self.measure(self.root).curvatures))
-        stiffness = self.estimator._stiffness(step_size, curvature)
+        stiffness = self.estimator._stiffness(self, step_size, curvature)
         if stiffness > MAX_STIFFNESS:
             warnings.warn(
                 f"The step is too large: at step_size={step_size:.2g} and a largest curvature of "
@@ -358,10 +366,16 @@ class Run:
 
     def take_gradient(self) -> None:
         """Leave the gradient of a first batch in the parameters."""
-        size = min(self.batch_size, len(self.rows))
-        chosen = torch.randperm(len(self.rows), generator=self.generator)[:size]
+        batches = MemberBatches(
+            self.rows,
+            self.batch_size,
+            self.estimator.n_chains,
+            self.generator,
+            replacement=self.estimator._replacement,
+        )
+        batch = next(iter(batches))
         self.net.module_.zero_grad(set_to_none=True)
-        self.net.member_losses(self.rows.take(chosen), self.rows.mean_weight).sum().backward()
+        self.net.member_losses(batch, self.rows.mean_weight).sum().backward()
         self.net.prior.add_gradient(1.0 / self.net.n_data)
 
     def free(self, values: Iterable[Tensor]) -> list[Tensor]:

@@ -18,6 +18,8 @@ class Recorder:
         Stacked module whose leading axis counts chains; read where it stands.
     steps : sequence of int
         Numbers of the steps after which a draw is kept, increasing.
+    averaging : bool, default=False
+        Whether a draw is the mean over the steps since the one before, not the last of them.
 
     Attributes
     ----------
@@ -27,8 +29,10 @@ class Recorder:
         Step by which each draw was reached.
     """
 
-    def __init__(self, module: nn.Module, steps: Sequence[int]) -> None:
+    def __init__(self, module: nn.Module, steps: Sequence[int], *, averaging: bool = False) -> None:
         self.steps = list(steps)
+        self._since = self.steps[0] - (self.steps[1] - self.steps[0] if len(self.steps) > 1 else 1)
+        self._averaging = averaging
         self._parameters = dict(module.named_parameters())
         self._draws = {
             # (chains, draws, ...): chain-major once flattened
@@ -49,12 +53,27 @@ class Recorder:
             The last one.
         """
         k = self.n_recorded
-        if k == len(self.steps) or step_number != self.steps[k]:
+        if k == len(self.steps):
             return
-        for name, p in self._parameters.items():
-            self._draws[name][:, k] = p.data
+        if self._averaging and step_number > self._since:
+            self._average(k, step_number - self._since)
+        if step_number != self.steps[k]:
+            return
+        if self._averaging:
+            self._since = step_number
+        else:
+            for name, p in self._parameters.items():
+                self._draws[name][:, k] = p.data
         self.step_sizes[k] = step_size
         self.n_recorded = k + 1
+
+    def _average(self, k: int, count: int) -> None:
+        for name, p in self._parameters.items():
+            mean = self._draws[name][:, k]
+            if count == 1:
+                mean.copy_(p.data)
+            else:
+                mean.lerp_(p.data, 1.0 / count)
 
     @property
     def last_step_size(self) -> float:
