@@ -14,6 +14,7 @@ from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
 from skbayes._sklearn import Interval
+from skbayes.nn import RowNoise
 from skbayes.supervised._classifier import BaseStackClassifier
 from skbayes.supervised._epochs import EpochsMixin
 from skbayes.supervised._likelihood import Likelihood, StackGaussian
@@ -94,8 +95,10 @@ class DeepEnsembleMixin(EpochsMixin):
             self._perturb(rows, likelihood, rng)
         if resume:
             self._continue_from(stack, self.posterior_, likelihood)
-        elif anchors is not None:
-            with torch.no_grad():  # from the prior's draw, not from near the origin
+        elif anchors is not None and not isinstance(stack, RowNoise):
+            # from the prior's draw, where members differ most. With a noise of every row's own that
+            # start would call all errors noise, and the means would hardly be trained
+            with torch.no_grad():
                 for name, anchor in anchors.items():
                     stack.get_parameter(name).copy_(anchor)
         net_class = StackNet if self.adversarial_epsilon is None else self._adversarial(rows)
