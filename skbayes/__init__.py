@@ -3,9 +3,15 @@
 from skbayes._draws import predict_uncertainty, sample_proba
 from skbayes.density import VAE, VAEAnomalyDetector
 from skbayes.supervised import (
+    ConstantSGDClassifier,
+    ConstantSGDRegressor,
+    DeepEnsembleClassifier,
     DeepEnsembleFilterClassifier,
+    DeepEnsembleRegressor,
     HMCClassifier,
     HMCRegressor,
+    MCDropoutClassifier,
+    MCDropoutRegressor,
     SGHMCClassifier,
     SGHMCRegressor,
     SGLDClassifier,
@@ -14,9 +20,15 @@ from skbayes.supervised import (
 
 __all__ = [
     "VAE",
+    "ConstantSGDClassifier",
+    "ConstantSGDRegressor",
+    "DeepEnsembleClassifier",
     "DeepEnsembleFilterClassifier",
+    "DeepEnsembleRegressor",
     "HMCClassifier",
     "HMCRegressor",
+    "MCDropoutClassifier",
+    "MCDropoutRegressor",
     "SGHMCClassifier",
     "SGHMCRegressor",
     "SGLDClassifier",

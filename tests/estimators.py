@@ -5,9 +5,15 @@ Small networks and few steps: the checks ask for the contract, not for accuracy.
 
 from skbayes import (
     VAE,
+    ConstantSGDClassifier,
+    ConstantSGDRegressor,
+    DeepEnsembleClassifier,
     DeepEnsembleFilterClassifier,
+    DeepEnsembleRegressor,
     HMCClassifier,
     HMCRegressor,
+    MCDropoutClassifier,
+    MCDropoutRegressor,
     SGHMCClassifier,
     SGHMCRegressor,
     SGLDClassifier,
@@ -22,12 +28,18 @@ CLASSIFIERS = [
     SGLDClassifier((20,), **SHORT),
     SGHMCClassifier((20,), **SHORT),
     HMCClassifier((20,), **FEW),
+    ConstantSGDClassifier((20,), **SHORT),
+    DeepEnsembleClassifier((20,), n_members=3, max_iter=100),
+    MCDropoutClassifier((20,), n_draws=20, max_iter=100),
     DeepEnsembleFilterClassifier((20,), n_members=3, init_epochs=100),
 ]
 REGRESSORS = [
     SGLDRegressor((20,), **SHORT),
     SGHMCRegressor((20,), **SHORT),
     HMCRegressor((20,), **FEW),
+    ConstantSGDRegressor((20,), **SHORT),
+    DeepEnsembleRegressor((20,), n_members=3, max_iter=100),
+    MCDropoutRegressor((20,), n_draws=20, max_iter=100),
 ]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
 ESTIMATORS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]

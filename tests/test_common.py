@@ -16,6 +16,12 @@ N_CHECKS = {
     "SGLDRegressor": 60,
     "SGHMCRegressor": 60,
     "HMCRegressor": 60,
+    "ConstantSGDClassifier": 63,
+    "ConstantSGDRegressor": 60,
+    "DeepEnsembleClassifier": 63,
+    "MCDropoutClassifier": 63,
+    "DeepEnsembleRegressor": 60,
+    "MCDropoutRegressor": 60,
     "VAE": 47,
     "VAEAnomalyDetector": 53,
 }

@@ -88,6 +88,8 @@ def test_global_random_state_is_untouched(estimator, random_state):
 
 @pytest.mark.parametrize("estimator", CLASSIFIERS, ids=name_of)
 def test_users_module_leaves_the_global_random_state(estimator):
+    if "module" not in estimator.get_params():
+        return  # Monte-Carlo dropout makes its own network
     X, y = make_data()
     before = torch.random.get_rng_state().clone()
     first, second = (

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from skorch.callbacks import EpochTimer, PrintLog
-from torch import nn
+from torch import Tensor, nn
 
-from skbayes._engine.callbacks import SklearnBridge
+from skbayes._engine.callbacks import EarlyStopping, SklearnBridge
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import MemberBatches, Rows
 from skbayes._engine.seeds import draw_seed, make_generator, seeded_global_stream
@@ -167,12 +167,14 @@ def build_net(
     shuffle: torch.Generator,
     precisions: Sequence[float],
     half_normal: Mapping[str, float] | None = None,
+    anchors: Mapping[str, Tensor] | None = None,
     valid_rows: Rows | None = None,
     verbose: int = 0,
     steps_per_epoch: int | None = None,
     n_steps: int | None = None,
     on_step: Callable[[StackNet], None] | None = None,
     net_class: type[StackNet] = StackNet,
+    replacement: bool = False,
 ) -> StackNet:
     """Make the skorch net that trains a stacked module; it is initialised, not yet trained.
 
@@ -194,6 +196,8 @@ def build_net(
         Prior precisions, from :func:`prior_precisions`.
     half_normal : mapping of str to float, optional
         Half-normal priors, as for :class:`~skbayes._engine.prior.Prior`.
+    anchors : mapping of str to torch.Tensor, optional
+        Centres of the Gaussian priors, likewise.
     valid_rows : Rows, optional
         Held-back rows whose loss is recorded as ``valid_loss``.
     verbose : int, default=0
@@ -203,6 +207,8 @@ def build_net(
     on_step : callable, optional
         As for :class:`StackNet`.
     net_class : type, default=StackNet
+    replacement : bool, default=False
+        As for :class:`MemberBatches`.
 
     Returns
     -------
@@ -221,6 +227,7 @@ def build_net(
         iterator_train__generator=shuffle,
         iterator_train__steps_per_epoch=steps_per_epoch,
         iterator_train__n_steps=n_steps,
+        iterator_train__replacement=replacement,
         iterator_valid=MemberBatches,
         iterator_valid__n_members=n_members,
         iterator_valid__generator=shuffle,
@@ -231,6 +238,7 @@ def build_net(
         device=str(rows.device),
         precisions=precisions,
         half_normal=half_normal,
+        anchors=anchors,
         n_data=rows.n_data,
         on_step=on_step,
     )
@@ -312,6 +320,39 @@ def history_arrays(net: StackNet) -> dict[str, np.ndarray]:
     # skorch's marks of the best epoch so far are for its callbacks
     keys = [k for k in history[-1] if k != "batches" and not k.endswith("_best")] if history else []
     return {key: np.array([row.get(key, np.nan) for row in history]) for key in keys}
+
+
+def hold_back(
+    estimator: Any, rows: Rows, generator: torch.Generator
+) -> tuple[Rows, Rows, EarlyStopping]:
+    """Divide the rows for early stopping.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``validation_fraction``, ``n_iter_no_change`` and ``tol``.
+    rows : Rows
+    generator : torch.Generator
+
+    Returns
+    -------
+    train_rows, valid_rows : Rows
+    stopping : EarlyStopping
+
+    Raises
+    ------
+    ValueError
+        If no training row is left.
+    """
+    n_held_back = int(np.ceil(estimator.validation_fraction * len(rows)))
+    if n_held_back >= len(rows):
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={estimator.validation_fraction} "
+            f"leaves no training row of n_samples={len(rows)}"
+        )
+    train_rows, valid_rows = rows.split(n_held_back, generator)
+    stopping = EarlyStopping("valid_loss", estimator.n_iter_no_change, estimator.tol)
+    return train_rows, valid_rows, stopping
 
 
 class HeldBack:

@@ -37,6 +37,8 @@ class StackNet(NeuralNet):
         Precision of the Gaussian prior of every parameter tensor; none by default.
     half_normal : mapping of str to float, optional
         As for :class:`~skbayes._engine.prior.Prior`.
+    anchors : mapping of str to torch.Tensor, optional
+        As for :class:`~skbayes._engine.prior.Prior`.
     n_data : float, default=1
         Number of data, by which the prior's part of the mean loss is divided.
     on_step : callable, optional
@@ -58,6 +60,7 @@ class StackNet(NeuralNet):
         *args: Any,
         precisions: Sequence[float] | None = None,
         half_normal: Mapping[str, float] | None = None,
+        anchors: Mapping[str, Tensor] | None = None,
         n_data: float = 1.0,
         on_step: Callable[["StackNet"], None] | None = None,
         **kwargs: Any,
@@ -65,6 +68,7 @@ class StackNet(NeuralNet):
         super().__init__(*args, **kwargs)
         self.precisions = precisions
         self.half_normal = half_normal
+        self.anchors = anchors
         self.n_data = n_data
         self.on_step = on_step
 
@@ -82,7 +86,7 @@ class StackNet(NeuralNet):
             self.module_
         )
         precisions = self.precisions or [0.0] * len(self._weights)
-        self.prior = Prior(self.module_, precisions, self.half_normal)
+        self.prior = Prior(self.module_, precisions, self.half_normal, self.anchors)
         return self
 
     # -- one step -------------------------------------------------------------------------------

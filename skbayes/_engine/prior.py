@@ -22,6 +22,8 @@ class Prior:
         The precision q of every tensor, in the order of ``module.parameters()``.
     half_normal : mapping of str to float, optional
         Name of a tensor of logarithms -> scale s; its precision is not used.
+    anchors : mapping of str to torch.Tensor, optional
+        Name of a Gaussian tensor -> its mean, 0 by default.
     """
 
     def __init__(
@@ -29,14 +31,17 @@ class Prior:
         module: nn.Module,
         precisions: Sequence[float],
         half_normal: Mapping[str, float] | None = None,
+        anchors: Mapping[str, Tensor] | None = None,
     ) -> None:
         scales = dict(half_normal or {})
         named = zip(module.named_parameters(), precisions, strict=True)
         self._gaussian = [
-            (p, q) for (name, p), q in named if q and p.requires_grad and name not in scales
+            (p, q, anchors[name].to(p) if anchors and name in anchors else None)
+            for (name, p), q in named
+            if q and p.requires_grad and name not in scales
         ]
-        self._weights: list[Tensor] = [p for p, _ in self._gaussian]
-        different = {q for _, q in self._gaussian}
+        self._weights: list[Tensor] = [p for p, _, _ in self._gaussian]
+        different = {q if anchor is None else None for _, q, anchor in self._gaussian}
         self._shared = different.pop() if len(different) == 1 else None
         self._logarithms = [(module.get_parameter(name), s) for name, s in scales.items()]
 
@@ -54,11 +59,12 @@ class Prior:
             # one call for all tensors
             torch._foreach_add_(gradients, self._weights, alpha=self._shared * weight)
         else:
-            for parameter, precision in self._gaussian:
+            for parameter, precision, anchor in self._gaussian:
+                change = _centred(parameter, anchor)
                 if parameter.grad is not None:
-                    parameter.grad.add_(parameter, alpha=precision * weight)
+                    parameter.grad.add_(change, alpha=precision * weight)
                 else:  # the loss does not see it, the prior does
-                    parameter.grad = parameter * (precision * weight)
+                    parameter.grad = change * (precision * weight)
         for logarithm, scale in self._logarithms:
             slope = (2.0 * logarithm).exp_().div_(scale**2).sub_(1.0)
             if logarithm.grad is not None:
@@ -77,10 +83,14 @@ class Prior:
         torch.Tensor of shape (n_members,), or () where nothing has a prior
         """
         parts = [
-            0.5 * precision * parameter.reshape(n_members, -1).square().sum(1)
-            for parameter, precision in self._gaussian
+            0.5 * precision * _centred(parameter, anchor).reshape(n_members, -1).square().sum(1)
+            for parameter, precision, anchor in self._gaussian
         ] + [
             ((2.0 * logarithm).exp() / (2.0 * scale**2) - logarithm).reshape(n_members, -1).sum(1)
             for logarithm, scale in self._logarithms
         ]
         return torch.stack(parts).sum(0) if parts else torch.zeros(())
+
+
+def _centred(parameter: Tensor, anchor: Tensor | None) -> Tensor:
+    return parameter if anchor is None else parameter - anchor

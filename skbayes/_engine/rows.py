@@ -62,6 +62,8 @@ class Rows(torch.utils.data.Dataset):
         self.y = None if y is None else to_tensor(y, device, _target_dtype(y, dtype))
         self.weight = None if weight is None else to_tensor(weight, device, dtype)
         self.mean_weight = 1.0 if weight is None else float(np.mean(weight))
+        #: Added to the targets, for every member its own, of shape (members, rows).
+        self.offset: Tensor | None = None
 
     def __len__(self) -> int:
         return self.n_rows
@@ -102,6 +104,8 @@ class Rows(torch.utils.data.Dataset):
         if self.weight is not None:
             part.weight = self.weight[on_device]
             part.mean_weight = float(part.weight.mean())
+        if self.offset is not None:
+            part.offset = self.offset[:, on_device]
         return part
 
     def everything(self) -> Batch:
@@ -115,7 +119,8 @@ class Rows(torch.utils.data.Dataset):
         if X is None:
             assert self._sparse is not None
             X = to_tensor(self._sparse.toarray(), self.device, self.dtype)
-        return Batch(X, self.y, self.weight)
+        y = self.y if self.offset is None or self.y is None else self.y + self.offset
+        return Batch(X, y, self.weight)
 
     def take(self, index: Tensor) -> Batch:
         """Gather rows.
@@ -139,6 +144,8 @@ class Rows(torch.utils.data.Dataset):
             X = to_tensor(self._sparse[flat.numpy()].toarray(), self.device, self.dtype)
         shape = tuple(index.shape)
         y = None if self.y is None else self.y.index_select(0, on_device)
+        if y is not None and self.offset is not None and index.ndim == 2:
+            y = y + self.offset.gather(1, on_device.view(shape)).reshape(-1)
         weight = None if self.weight is None else self.weight.index_select(0, on_device)
         return Batch(
             X.view(*shape, self.n_features),
@@ -203,6 +210,10 @@ class MemberBatches:
         across epochs.
     n_steps : int, optional
         Number of batches after which the walk ends, whatever the epoch.
+    replacement : bool, default=False
+        Whether every batch is drawn anew from all rows, in proportion to their weights. In a
+        shuffle the noise of the batches adds up to zero in every pass, which is not the noise of
+        independent batches.
     """
 
     def __init__(
@@ -213,8 +224,10 @@ class MemberBatches:
         generator: torch.Generator,
         steps_per_epoch: int | None = None,
         n_steps: int | None = None,
+        replacement: bool = False,
     ) -> None:
         self.rows = rows
+        self.replacement = replacement
         self.batch_size = batch_size
         self.n_members = n_members
         self.generator = generator
@@ -229,6 +242,8 @@ class MemberBatches:
 
     def _passes(self) -> Iterator[Batch]:
         n = len(self.rows)
+        while self.replacement:
+            yield self._independent()
         if self.batch_size >= n:
             everything = self.rows.everything()  # sparse rows are made dense once
             while True:
@@ -242,3 +257,15 @@ class MemberBatches:
             )
             for start, stop in pairwise(bounds):
                 yield self.rows.take(order[:, start:stop])
+
+    def _independent(self) -> Batch:
+        shape = (self.n_members, self.batch_size)
+        where = torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        weight = self.rows.weight
+        if weight is None:
+            index = (where * len(self.rows)).long()
+        else:
+            ladder = weight.double().cumsum(0).cpu()
+            index = torch.searchsorted(ladder, where * ladder[-1], right=True)
+        # the weights are in the draw
+        return self.rows.take(index.clamp_(max=len(self.rows) - 1))._replace(weight=None)

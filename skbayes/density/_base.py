@@ -17,9 +17,9 @@ from skbayes._engine.build import (
     build_net,
     check_hidden_layer_sizes,
     history_arrays,
+    hold_back,
     train,
 )
-from skbayes._engine.callbacks import EarlyStopping
 from skbayes._engine.device import resolve_device, resolve_dtype
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.rows import Rows
@@ -127,14 +127,8 @@ class BaseVAE(
         train_rows, valid_rows = rows, None
         own_callbacks: list[Any] = []
         if self.early_stopping:
-            n_held_back = math.ceil(self.validation_fraction * len(rows))
-            if n_held_back >= len(rows):
-                raise ValueError(
-                    f"early_stopping=True with validation_fraction={self.validation_fraction} "
-                    f"leaves no training row of n_samples={len(rows)}"
-                )
-            train_rows, valid_rows = rows.split(n_held_back, make_generator(rng))
-            own_callbacks.append(EarlyStopping("valid_loss", self.n_iter_no_change, self.tol))
+            train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
+            own_callbacks.append(stopping)
         batch_size = min(self.batch_size, len(train_rows))
         steps_per_epoch = math.ceil(len(train_rows) / batch_size)
         max_iter = self.max_iter

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skbayes.samplers import sghmc, sgld
+from skbayes.samplers import constant_sgd, sghmc, sgld
 from skbayes.samplers.schedules import Schedule, constant
 
 
@@ -279,3 +279,44 @@ class SGHMC(GradientSampler):
     def forget(self) -> None:
         """Draw velocities anew from their stationary law at the next step."""
         self._chain = None
+
+
+class ConstantSGD(GradientSampler):
+    r"""Stochastic gradient descent at a constant rate, as an approximate sampler.
+
+    Parameters
+    ----------
+    params : iterable of torch.Tensor
+        Parameters, each with a leading axis of chains; those that need no gradient stay as they
+        are.
+    lr : float or callable, default=1e-2
+        Rate, which multiplies the preconditioner, or a schedule.
+
+    Attributes
+    ----------
+    matrix : torch.Tensor or None
+        The preconditioner; see :func:`skbayes.samplers.constant_sgd.step`.
+
+    References
+    ----------
+    S. Mandt, M. D. Hoffman and D. M. Blei, Stochastic gradient descent as approximate Bayesian
+    inference, Journal of Machine Learning Research 18, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbayes.samplers import ConstantSGD
+    >>> x = torch.ones(1, 3, requires_grad=True)
+    >>> optimizer = ConstantSGD([x], lr=0.5)
+    >>> (x**2 / 2).sum().backward()
+    >>> _ = optimizer.step()
+    >>> x.detach()
+    tensor([[0.5000, 0.5000, 0.5000]])
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float | Schedule = 1e-2) -> None:
+        super().__init__(params, lr, 1.0, 1.0, None)
+        self.matrix: Tensor | None = None
+
+    def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
+        constant_sgd.step(position, gradient, step_size, self.matrix)

@@ -1,27 +1,22 @@
 """Classification by the deep ensemble filter: an ensemble that follows growing data."""
 
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from skorch.callbacks import LRScheduler
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from skbayes._engine.build import build_net, prior_precisions
-from skbayes._engine.callbacks import EarlyStopping
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
 from skbayes.supervised._classifier import BaseStackClassifier
+from skbayes.supervised._epochs import EpochsMixin
 from skbayes.supervised._inflation import additive, spread
 from skbayes.supervised._likelihood import Likelihood
 from skbayes.supervised._replay import Replay
 
 
-class DeepEnsembleFilterClassifier(BaseStackClassifier):
+class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
     r"""Deep ensemble treated as a filter over growing data.
 
     The first ``fit`` trains a deep ensemble: members of one architecture, each from its own initial
@@ -150,20 +145,14 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseStackClassifier._parameter_constraints,
+        **EpochsMixin._epoch_constraints,
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "inflation": [StrOptions({"additive"}), None],
         "inflation_scale": [Interval(Real, 0, None, closed="left")],
         "localization": [StrOptions({"mode"})],
         "init_epochs": [Interval(Integral, 1, None, closed="left")],
         "warm_epochs": [Interval(Integral, 0, None, closed="left")],
-        "learning_rate": [StrOptions({"cosine", "constant"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "prior_scale": [*BaseStackClassifier._parameter_constraints["prior_scale"], None],
         "replay_size": [Interval(Integral, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -308,40 +297,11 @@ class DeepEnsembleFilterClassifier(BaseStackClassifier):
         else:
             unit = spread(dict(stack.named_parameters()))
         epochs = self.warm_epochs if resume else self.init_epochs
-        train_rows, valid_rows = rows, None
-        callbacks: list[Any] = []
-        if self.early_stopping:
-            n_held_back = int(np.ceil(self.validation_fraction * len(rows)))
-            if n_held_back >= len(rows):
-                raise ValueError(
-                    f"early_stopping=True with validation_fraction={self.validation_fraction} "
-                    f"leaves no training row of n_samples={len(rows)}"
-                )
-            train_rows, valid_rows = rows.split(n_held_back, make_generator(rng))
-            callbacks.append(EarlyStopping("valid_loss", self.n_iter_no_change, self.tol))
-        if self.learning_rate == "cosine" and epochs > 0:
-            callbacks.append(LRScheduler(CosineAnnealingLR, T_max=epochs))
-        net = build_net(
-            stack,
-            likelihood.criterion,
-            # one fused kernel for all tensors, where the device has it
-            partial(torch.optim.Adam, fused=rows.device.type in ("cpu", "cuda")),
-            train_rows,
-            batch_size=min(200, len(train_rows))
-            if self.batch_size == "auto"
-            else min(self.batch_size, len(train_rows)),
-            max_epochs=epochs,
-            lr=self.learning_rate_init,
-            shuffle=make_generator(rng),
-            precisions=prior_precisions(stack, self.prior_scale),
-            valid_rows=valid_rows,
-            verbose=self.verbose,
-        )
-        trained = self._train(net, train_rows, "epoch", callbacks)
+        trained = self._train_epochs(stack, rows, likelihood, rng, epochs)
+        net = trained["net_"]
         return {
             **trained,
             "posterior_": Posterior(net.module_),
             "initial_spread_": unit,
             "n_rounds_": self.n_rounds_ + 1 if resume else 1,
-            "n_iter_": len(net.history),
         }

@@ -37,6 +37,9 @@ class LangevinMixin(ChainMixin):
     _full_batch_rows = 1000
     #: Part of the minibatches' noise that counts in the first half of warm-up.
     _early_noise = 0.01
+    #: Whether minibatches are drawn with replacement, and draws are means over steps.
+    _replacement = False
+    _averaging = False
 
     n_draws: int
     step_size: Any
@@ -62,7 +65,7 @@ class LangevinMixin(ChainMixin):
         """Minibatch noise over injected noise at a step."""
 
     @abstractmethod
-    def _stiffness(self, step_size: float, curvature: float) -> float:
+    def _stiffness(self, run: Run, step_size: float, curvature: float) -> float:
         """How large a step is for a curvature; see :data:`MAX_STIFFNESS`."""
 
     def _plan(self) -> Sequence[int]:
@@ -92,7 +95,8 @@ class LangevinMixin(ChainMixin):
         """Further fitted attributes."""
         return {}
 
-    def _batch_rows(self, n_rows: int) -> int:
+    def _batch_rows(self, rows: Rows) -> int:
+        n_rows = len(rows)
         if self.batch_size == "auto":
             return n_rows if n_rows <= self._full_batch_rows else self._full_batch_rows // 5
         return min(self.batch_size, n_rows)
@@ -110,7 +114,7 @@ class LangevinMixin(ChainMixin):
         """The net that will take the planned steps, and what follows it."""
         n_steps = plan[-1]
         steps_per_epoch = -(-n_steps // HISTORY_ROWS)
-        batch_size = self._batch_rows(len(rows))
+        batch_size = self._batch_rows(rows)
         noise = make_generator(rng, rows.device)
         precisions = prior_precisions(stack, self.prior_scale)
         scales = prior_scales(stack, precisions)
@@ -129,6 +133,7 @@ class LangevinMixin(ChainMixin):
             verbose=self.verbose,
             steps_per_epoch=steps_per_epoch,
             n_steps=n_steps,
+            replacement=self._replacement,
         )
         run = Run(self, net, rows, batch_size, make_generator(rng), plan, descend=descend)
         net.on_step = run

@@ -20,6 +20,8 @@ class Recorder:
         Numbers of the steps after which a draw is kept, increasing.
     weighted : bool, default=True
         Whether draws count in proportion to the steps by which they were reached.
+    averaging : bool, default=False
+        Whether a draw is the mean over the steps since the one before, not the last of them.
 
     Attributes
     ----------
@@ -29,9 +31,18 @@ class Recorder:
         Step by which each draw was reached.
     """
 
-    def __init__(self, module: nn.Module, steps: Sequence[int], *, weighted: bool = True) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        steps: Sequence[int],
+        *,
+        weighted: bool = True,
+        averaging: bool = False,
+    ) -> None:
         self._weighted = weighted
         self.steps = list(steps)
+        self._since = self.steps[0] - (self.steps[1] - self.steps[0] if len(self.steps) > 1 else 1)
+        self._averaging = averaging
         self._parameters = dict(module.named_parameters())
         self._draws = {
             # (chains, draws, ...): chain-major once flattened
@@ -52,10 +63,17 @@ class Recorder:
             The last one.
         """
         k = self.n_recorded
-        if k == len(self.steps) or step_number != self.steps[k]:
+        if k == len(self.steps):
             return
-        for name, p in self._parameters.items():
-            self._draws[name][:, k] = p.data
+        if self._averaging and step_number > self._since:
+            self._average(k, step_number - self._since)
+        if step_number != self.steps[k]:
+            return
+        if self._averaging:
+            self._since = step_number
+        else:
+            for name, p in self._parameters.items():
+                self._draws[name][:, k] = p.data
         self.step_sizes[k] = step_size
         self.n_recorded = k + 1
 
@@ -72,8 +90,16 @@ class Recorder:
             Number of the first draw that is replaced.
         """
         for values in self._draws.values():
-            chosen = values[:, first : self.n_recorded]
+            chosen = values[:, first : self.n_recorded + 1]  # and the mean in the making
             chosen[lost] = chosen[source].clone()
+
+    def _average(self, k: int, count: int) -> None:
+        for name, p in self._parameters.items():
+            mean = self._draws[name][:, k]
+            if count == 1:
+                mean.copy_(p.data)
+            else:
+                mean.lerp_(p.data, 1.0 / count)
 
     @property
     def last_step_size(self) -> float:

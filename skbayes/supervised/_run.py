@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skbayes._engine.net import StackNet
-from skbayes._engine.rows import Rows
+from skbayes._engine.rows import MemberBatches, Rows
 from skbayes.supervised._curvature import Measurement, Meter
 from skbayes.supervised._recorder import Recorder
 
@@ -80,12 +80,15 @@ class Run:
         self.estimator = estimator
         self.net = net
         self.sampler: Any = net.optimizer_
-        self.recorder = Recorder(net.module_, plan, weighted=estimator._decreasing)
+        self.recorder = Recorder(
+            net.module_, plan, weighted=estimator._decreasing, averaging=estimator._averaging
+        )
         self.rows, self.batch_size, self.generator = rows, batch_size, generator
         self.steps_per_epoch = net.iterator_train__steps_per_epoch
         self.measure = Meter(net, rows, batch_size, generator)
         self.root: list[Tensor | float] | None = None
         self.squares: Any = None
+        self.noise: Any = None
         self._pool: list[Measurement] = []
         self._found: dict[str, float] = {}
         self.n_lost = 0
@@ -236,7 +239,7 @@ class Run:
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        stiffness = self.estimator._stiffness(step_size, curvature)
+        stiffness = self.estimator._stiffness(self, step_size, curvature)
         if stiffness > MAX_STIFFNESS:
             warnings.warn(
                 f"The step is too large: at step_size={step_size:.2g} and a largest curvature of "
@@ -248,10 +251,15 @@ class Run:
 
     def take_gradient(self) -> None:
         """Leave the gradient of a first batch in the parameters."""
-        size = min(self.batch_size, len(self.rows))
-        chosen = torch.randperm(len(self.rows), generator=self.generator)[:size]
-        self.net.module_.zero_grad(set_to_none=True)
-        self.net.backward(self.rows.take(chosen), self.rows.mean_weight)
+        batches = MemberBatches(
+            self.rows,
+            self.batch_size,
+            self.estimator.n_chains,
+            self.generator,
+            replacement=self.estimator._replacement,
+        )
+        self.net.forget_gradients()
+        self.net.backward(next(iter(batches)), self.rows.mean_weight)
         self.net.prior.add_gradient(1.0 / self.net.n_data)
 
     def free(self, values: Iterable[Tensor]) -> list[Tensor]:

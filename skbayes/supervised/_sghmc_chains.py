@@ -125,7 +125,7 @@ class SGHMCMixin(LangevinMixin):
             decay = 0.5 * run.sampler.friction * step_size
         return step_size**2 * noise / (decay * self.temperature)
 
-    def _stiffness(self, step_size: float, curvature: float) -> float:
+    def _stiffness(self, run: Run, step_size: float, curvature: float) -> float:
         return step_size**2 * curvature
 
     def _warm_up(self, run: Run, share: float | None) -> None:

@@ -101,7 +101,7 @@ class SGLDMixin(LangevinMixin):
     def _alpha(self, run: Run, step_size: float, noise: float) -> float:
         return step_size * noise / self.temperature if self.temperature > 0 else 0.0
 
-    def _stiffness(self, step_size: float, curvature: float) -> float:
+    def _stiffness(self, run: Run, step_size: float, curvature: float) -> float:
         return step_size * curvature
 
     # -- schedules --------------------------------------------------------------------------------

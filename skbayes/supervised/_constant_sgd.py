@@ -1,0 +1,430 @@
+"""Constant-rate gradient descent: parameters, rate and preconditioner."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skbayes._engine.rows import Rows
+from skbayes._sklearn import StrOptions
+from skbayes.samplers import ConstantSGD, constant_sgd
+from skbayes.supervised._classifier import BaseStackClassifier
+from skbayes.supervised._langevin import LangevinMixin, Run
+from skbayes.supervised._regressor import BaseStackRegressor
+
+#: Largest eigenvalue of rate times preconditioner times Hessian: beyond 2 descent is unstable, and
+#: the Ornstein-Uhlenbeck picture asks for small ones.
+MAX_CONTRACTION = 0.5
+#: Largest number of weights for which a full preconditioner is kept.
+MAX_FULL = 2000
+
+
+class ConstantSGDMixin(LangevinMixin):
+    """Parameters, rate and preconditioner of constant-rate gradient descent."""
+
+    temperature = 1.0  # no noise but that of the minibatches, whatever the temperature
+    _replacement = True
+
+    _chain_constraints: ClassVar[dict[str, list]] = {
+        **{k: v for k, v in LangevinMixin._chain_constraints.items() if k != "temperature"},
+        "preconditioner": [StrOptions({"diagonal", "full"}), None],
+        "averaging": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        n_chains=4,
+        n_draws=50,
+        n_warmup=2000,
+        thinning=20,
+        step_size="auto",
+        preconditioner="diagonal",
+        averaging=False,
+        batch_size="auto",
+        prior_scale=1.0,
+        module=None,
+        module_params=None,
+        skorch_callbacks=None,
+        warm_start=False,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_chains = n_chains
+        self.n_draws = n_draws
+        self.n_warmup = n_warmup
+        self.thinning = thinning
+        self.step_size = step_size
+        self.preconditioner = preconditioner
+        self.averaging = averaging
+        self.batch_size = batch_size
+        self.prior_scale = prior_scale
+        self.module = module
+        self.module_params = module_params
+        self.skorch_callbacks = skorch_callbacks
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _averaging(self) -> bool:  # type: ignore[override]
+        return bool(self.averaging)
+
+    def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
+        return lambda params, lr: ConstantSGD(params)
+
+    def _batch_rows(self, rows: Rows) -> int:
+        if self.batch_size == "auto":
+            return min(32, max(int(rows.n_data) // 4, 1))
+        return self.batch_size
+
+    def _fit_rows(self, X: Any, y: Any, sample_weight: Any, *args: Any, **kwargs: Any) -> Any:
+        # rows in an order of their own, so that the same data in another order, or repeated where
+        # they have a weight, are drawn in the same minibatches
+        direction = np.random.RandomState(0).standard_normal(X.shape[1] + 1)
+        order = np.argsort(X @ direction[1:] + direction[0] * y, kind="stable")
+        if sample_weight is not None:
+            sample_weight = sample_weight[order]
+        fit_rows = super()._fit_rows  # type: ignore[misc]
+        return fit_rows(X[order], y[order], sample_weight, *args, **kwargs)
+
+    def _automatic_step(self, run: Run, curvature: float, noise: float, safety: float) -> float:
+        n_data, batch_size = run.rows.n_data, run.batch_size
+        # the curvature is that of the sum, the rate is for the mean
+        largest = safety * MAX_CONTRACTION * n_data / max(curvature, 1e-12)
+        covariance = constant_sgd.covariance(run.noise, batch_size)
+        if self.preconditioner is None:
+            rates = constant_sgd.optimal_rate(covariance, n_data, batch_size)
+            return min(float(rates.nanmedian()), largest)
+        best = {"diagonal": constant_sgd.optimal_diagonal, "full": constant_sgd.optimal_full}
+        run.sampler.matrix = best[self.preconditioner](covariance, n_data, batch_size, largest)
+        return 1.0
+
+    def _learned(self, run: Run) -> dict[str, Any]:
+        return {"batch_size_": run.batch_size}
+
+    def _alpha(self, run: Run, step_size: float, noise: float) -> float:
+        return float("inf")  # all noise is the minibatches'
+
+    def _stiffness(self, run: Run, step_size: float, curvature: float) -> float:
+        matrix = run.sampler.matrix
+        if matrix is not None and matrix.ndim == 3:
+            return 0.0  # its eigenvalues are bounded by the curvature that was measured
+        return step_size * curvature / run.rows.n_data
+
+    def _warm_up(self, run: Run, share: float | None) -> None:
+        parameters = run.sampler.parameters
+        if share == 0:
+            size = sum(p[0].numel() for p in parameters)
+            if self.preconditioner == "full" and size > MAX_FULL:
+                raise ValueError(
+                    f"preconditioner='full' keeps a matrix of the {size} weights squared for every "
+                    f"chain; it is allowed up to {MAX_FULL} weights. Use 'diagonal', or a smaller "
+                    "network"
+                )
+            run.noise = constant_sgd.init_noise(parameters, full=self.preconditioner == "full")
+            for count in range(N_FIRST):
+                run.take_gradient()
+                run.noise = constant_sgd.update_noise(
+                    run.noise, _gradient(parameters), count / (count + 1.0)
+                )
+            return
+        # a long memory in the second half of warm-up, a short one on the way there
+        seen = max(run.sampler.n_steps - self.n_warmup // 2, N_FIRST)
+        run.noise = constant_sgd.update_noise(run.noise, _gradient(parameters), 1.0 - 1.0 / seen)
+
+
+#: Minibatches from which the noise is first estimated, and the memory of the estimate at first.
+N_FIRST = 64
+
+
+def _gradient(parameters: list[Tensor]) -> list[Tensor]:
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+
+
+class ConstantSGDClassifier(ConstantSGDMixin, BaseStackClassifier):
+    r"""Classification by stochastic gradient descent at a constant rate.
+
+    Near a minimum, stochastic gradient descent at a constant rate wanders about as a sampler does.
+    Its rate or preconditioner is chosen so that it wanders over the posterior of all N data under a
+    Gaussian prior, as far as a Gaussian around one mode can tell; no noise is added. Where a
+    network fits its data so well that the gradients of single rows vanish there is no noise to
+    wander by, and the method has no meaning: prefer :class:`SGHMCClassifier`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Widths of the hidden layers; ``()`` is logistic regression.
+    activation : str, default="relu"
+        ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"`` or another key of
+        :data:`skbayes.nn.ACTIVATIONS`.
+    n_chains : int, default=4
+        Number of chains, each from its own initial weights.
+    n_draws : int, default=50
+        Number of draws kept of every chain.
+    n_warmup : int, default=2000
+        Number of steps before the first draw.
+    thinning : int, default=20
+        Number of steps from one draw to the next.
+    step_size : float or "auto", default="auto"
+        The rate, for the mean loss. ``"auto"``: the best constant rate :math:`2 D S / (N
+        \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the curvature.
+    preconditioner : {"diagonal", "full"} or None, default="diagonal"
+        The best preconditioner of that form, from the covariance C of the gradients of single rows
+        as estimated in the second half of warm-up: :math:`2 S / (N C_{kk})` or :math:`(2 S / N)
+        C^{-1}`. ``"full"`` keeps a matrix for every chain, up to 2000 weights.
+    averaging : bool, default=False
+        Whether a draw is the mean over the ``thinning`` steps before it. Over one pass through the
+        rows and more such means are draws from the posterior too where C equals the Hessian, and
+        depend little on the rate.
+    batch_size : int or "auto", default="auto"
+        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows.
+    prior_scale : float, "fan_in" or None, default=1.0
+        Standard deviation of a Gaussian prior, which makes every chain a posterior mode of all N
+        data: a number is that of every weight and bias, ``"fan_in"`` is :math:`1/\sqrt{\text{fan
+        in}}` for weights and 1 for biases, ``None`` is a flat prior.
+    module : callable, default=None
+        Class or function ``(n_features, n_outputs, **module_params) -> torch.nn.Module`` for a
+        network of your own, which returns logits.
+    module_params : dict, default=None
+        Further arguments of ``module``.
+    skorch_callbacks : list of skorch.callbacks.Callback, default=None
+        Passed through to skorch (copied in ``fit``).
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from where the last ``fit`` ended.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    dtype : {"float32", "float64"}, default=None
+        Type to compute in; by default that of X.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, shuffles and noise.
+    verbose : int, default=0
+        1 prints a row of the history as it comes.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    step_size_ : float
+        The rate last chosen.
+    batch_size_ : int
+        Rows a step.
+    n_chains_ : int
+        Number of chains in the stack.
+    rhat_ : float
+        R-hat that 99 % of the predictions on up to 256 training rows stay below (nan for fewer
+        than 8 draws a chain); ``fit`` warns above 1.05.
+    posterior_ : Posterior
+        The stack of draws.
+    history_ : dict of ndarray
+        ``epoch``, ``train_loss``, ``dur``, ``event_lr``; with ``early_stopping`` ``valid_loss``.
+    n_iter_ : int
+        Number of epochs.
+    net_ : skorch.NeuralNet
+        The net that was trained; not part of a pickle.
+    device_ : torch.device
+        Where the network lives.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had them.
+
+    References
+    ----------
+    S. Mandt, M. D. Hoffman and D. M. Blei, Stochastic gradient descent as approximate Bayesian
+    inference, Journal of Machine Learning Research 18, 2017, equations 17 to 20.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skbayes import ConstantSGDClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = ConstantSGDClassifier((10,), random_state=0).fit(X, y)
+    >>> clf.sample_proba(X).shape
+    (200, 150, 3)
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **BaseStackClassifier._parameter_constraints,
+        **ConstantSGDMixin._chain_constraints,
+    }
+
+
+class ConstantSGDRegressor(ConstantSGDMixin, BaseStackRegressor):
+    r"""Regression by stochastic gradient descent at a constant rate.
+
+    Near a minimum, stochastic gradient descent at a constant rate wanders about as a sampler does.
+    Its rate or preconditioner is chosen so that it wanders over the posterior of all N data under a
+    Gaussian prior, as far as a Gaussian around one mode can tell; no noise is added. The likelihood
+    is Gaussian. The covariance of the gradients is taken to be constant, which it is not for large
+    residuals: prefer :class:`SGHMCRegressor`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Widths of the hidden layers; ``()`` is linear regression.
+    activation : str, default="relu"
+        ``"relu"``, ``"tanh"``, ``"logistic"``, ``"identity"`` or another key of
+        :data:`skbayes.nn.ACTIVATIONS`.
+    noise_scale : float, "learned" or "heteroscedastic", default="learned"
+        Standard deviation of the noise in y. A number: it is known. ``"learned"``: one for all
+        rows, learned with the weights. ``"heteroscedastic"``: a second output of the network is
+        its logarithm (relative to ``std(y)``), so that it varies with x.
+    normalize_y : bool, default=False
+        Whether to sample for targets of mean 0 and standard deviation 1; what is predicted is in
+        units of y all the same. The prior is a statement about the targets' scale: set this where
+        they are far from 0, or their spread is far from 1.
+    n_chains : int, default=4
+        Number of chains, each from its own initial weights.
+    n_draws : int, default=50
+        Number of draws kept of every chain.
+    n_warmup : int, default=2000
+        Number of steps before the first draw.
+    thinning : int, default=20
+        Number of steps from one draw to the next.
+    step_size : float or "auto", default="auto"
+        The rate, for the mean loss. ``"auto"``: the best constant rate :math:`2 D S / (N
+        \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the curvature.
+    preconditioner : {"diagonal", "full"} or None, default="diagonal"
+        The best preconditioner of that form, from the covariance C of the gradients of single rows
+        as estimated in the second half of warm-up: :math:`2 S / (N C_{kk})` or :math:`(2 S / N)
+        C^{-1}`. ``"full"`` keeps a matrix for every chain, up to 2000 weights.
+    averaging : bool, default=False
+        Whether a draw is the mean over the ``thinning`` steps before it. Over one pass through the
+        rows and more such means are draws from the posterior too where C equals the Hessian, and
+        depend little on the rate.
+    batch_size : int or "auto", default="auto"
+        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows.
+    prior_scale : float, "fan_in" or None, default=1.0
+        Standard deviation of a Gaussian prior, which makes every chain a posterior mode of all N
+        data: a number is that of every weight and bias, ``"fan_in"`` is :math:`1/\sqrt{\text{fan
+        in}}` for weights and 1 for biases, ``None`` is a flat prior.
+    module : callable, default=None
+        Class or function ``(n_features, n_outputs, **module_params) -> torch.nn.Module`` for a
+        network of your own, which returns one output (two if ``noise_scale`` is
+        ``"heteroscedastic"``).
+    module_params : dict, default=None
+        Further arguments of ``module``.
+    skorch_callbacks : list of skorch.callbacks.Callback, default=None
+        Passed through to skorch (copied in ``fit``).
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from where the last ``fit`` ended.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    dtype : {"float32", "float64"}, default=None
+        Type to compute in; by default that of X.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, shuffles and noise.
+    verbose : int, default=0
+        1 prints a row of the history as it comes.
+
+    Attributes
+    ----------
+    step_size_ : float
+        The rate last chosen.
+    batch_size_ : int
+        Rows a step.
+    n_chains_ : int
+        Number of chains in the stack.
+    rhat_ : float
+        R-hat that 99 % of the predictions on up to 256 training rows stay below (nan for fewer
+        than 8 draws a chain); ``fit`` warns above 1.05.
+    posterior_ : Posterior
+        The stack of draws.
+    history_ : dict of ndarray
+        ``epoch``, ``train_loss``, ``dur``, ``event_lr``; with ``early_stopping`` ``valid_loss``.
+    n_iter_ : int
+        Number of epochs.
+    net_ : skorch.NeuralNet
+        The net that was trained; not part of a pickle.
+    device_ : torch.device
+        Where the network lives.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had them.
+
+    References
+    ----------
+    S. Mandt, M. D. Hoffman and D. M. Blei, Stochastic gradient descent as approximate Bayesian
+    inference, Journal of Machine Learning Research 18, 2017, equations 17 to 20.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbayes import ConstantSGDRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(100, 1))
+    >>> y = X[:, 0] ** 2 + 0.1 * rng.standard_normal(100)
+    >>> reg = ConstantSGDRegressor((20,), random_state=0).fit(X, y)
+    >>> mean, std = reg.predict(X, return_std=True)
+    >>> lower, upper = reg.predict_interval(X, coverage=0.9)
+    >>> bool(0.7 < np.mean((lower < y) & (y < upper)))
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **BaseStackRegressor._parameter_constraints,
+        **ConstantSGDMixin._chain_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        noise_scale="learned",
+        normalize_y=False,
+        n_chains=4,
+        n_draws=50,
+        n_warmup=2000,
+        thinning=20,
+        step_size="auto",
+        preconditioner="diagonal",
+        averaging=False,
+        batch_size="auto",
+        prior_scale=1.0,
+        module=None,
+        module_params=None,
+        skorch_callbacks=None,
+        warm_start=False,
+        device="auto",
+        dtype=None,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            n_chains=n_chains,
+            n_draws=n_draws,
+            n_warmup=n_warmup,
+            thinning=thinning,
+            step_size=step_size,
+            preconditioner=preconditioner,
+            averaging=averaging,
+            batch_size=batch_size,
+            prior_scale=prior_scale,
+            module=module,
+            module_params=module_params,
+            skorch_callbacks=skorch_callbacks,
+            warm_start=warm_start,
+            device=device,
+            dtype=dtype,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.noise_scale = noise_scale
+        self.normalize_y = normalize_y

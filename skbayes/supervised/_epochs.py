@@ -1,0 +1,72 @@
+"""Training by epochs of Adam, which ensembles, the filter and dropout share."""
+
+from collections.abc import Mapping
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from skorch.callbacks import LRScheduler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from skbayes._engine.build import build_net, hold_back, prior_precisions
+from skbayes._engine.net import StackNet
+from skbayes._engine.rows import Rows
+from skbayes._engine.seeds import make_generator
+from skbayes._sklearn import Interval, StrOptions
+from skbayes.supervised._likelihood import Likelihood
+
+
+class EpochsMixin:
+    """Members descend to modes, all together; a subclass says what the members are."""
+
+    _epoch_constraints: ClassVar[dict[str, list]] = {
+        "learning_rate": [StrOptions({"cosine", "constant"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "prior_scale": [StrOptions({"fan_in"}), Interval(Real, 0, None, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def _train_epochs(
+        self: Any,
+        stack: nn.Module,
+        rows: Rows,
+        likelihood: Likelihood,
+        rng: np.random.RandomState,
+        epochs: int,
+        *,
+        anchors: Mapping[str, Tensor] | None = None,
+        net_class: type[StackNet] = StackNet,
+    ) -> dict[str, Any]:
+        """Train; return the net, its history and the number of epochs taken."""
+        train_rows, valid_rows, callbacks = rows, None, []
+        if self.early_stopping:
+            train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
+            callbacks.append(stopping)
+        if self.learning_rate == "cosine" and epochs > 0:
+            callbacks.append(LRScheduler(CosineAnnealingLR, T_max=epochs))
+        batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        net = build_net(
+            stack,
+            likelihood.criterion,
+            # one fused kernel for all tensors, where the device has it
+            partial(torch.optim.Adam, fused=rows.device.type in ("cpu", "cuda")),
+            train_rows,
+            batch_size=min(batch_size, len(train_rows)),
+            max_epochs=epochs,
+            lr=self.learning_rate_init,
+            shuffle=make_generator(rng),
+            precisions=prior_precisions(stack, self.prior_scale),
+            half_normal=likelihood.half_normal if self.prior_scale is not None else None,
+            anchors=anchors,
+            valid_rows=valid_rows,
+            verbose=self.verbose,
+            net_class=net_class,
+        )
+        trained = self._train(net, train_rows, "epoch", callbacks)
+        return {**trained, "n_iter_": len(net.history)}
