@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,9 @@ def mean_entropy(draws: np.ndarray) -> np.ndarray:
     return total / len(draws)
 
 
-def find_method(estimator: Any, method: str) -> tuple[Any, tuple[Pipeline, ...]]:
+def find_method(
+    estimator: Any, method: str, parameter: str | None = None
+) -> tuple[Any, tuple[Pipeline, ...]]:
     """Find the outermost object that has a method, itself or what it is wrapped around.
 
     Parameters
@@ -179,6 +182,8 @@ def find_method(estimator: Any, method: str) -> tuple[Any, tuple[Pipeline, ...]]
         Where to begin.
     method : str
         Name of the method.
+    parameter : str, default=None
+        Name of a parameter that the method must have.
 
     Returns
     -------
@@ -188,7 +193,9 @@ def find_method(estimator: Any, method: str) -> tuple[Any, tuple[Pipeline, ...]]
         Those passed on the way in, whose leading steps must transform X first.
     """
     for holder, pipelines in _inwards(estimator):
-        if hasattr(holder, method):
+        if not hasattr(holder, method):
+            continue
+        if parameter is None or parameter in signature(getattr(holder, method)).parameters:
             return holder, pipelines
     return None, ()
 

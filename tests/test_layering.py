@@ -21,7 +21,7 @@ MAY_IMPORT_OF_PACKAGE = {
     "density": {"density", "_engine", "nn", "_sklearn"},
     "active": {"active", "_draws", "_sklearn"},
     "diagnostics": {"diagnostics", "_draws", "_sklearn"},
-    "metrics": {"metrics", "_labels", "_sklearn"},
+    "metrics": {"metrics", "_draws", "_labels", "_sklearn"},
     "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
     "_labels": {"_labels"},
     "_draws": {"_draws", "_sklearn"},

@@ -15,14 +15,6 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import column_or_1d
 
-__all__ = [
-    "anomaly_roc_auc",
-    "anomaly_roc_auc_score",
-    "make_precision_at_k_scorer",
-    "precision_at_k",
-    "precision_at_k_score",
-]
-
 
 def anomaly_roc_auc_score(y_true: Any, y_score: Any) -> float:
     """Area under the ROC curve of a detector's normality scores.
