@@ -82,8 +82,8 @@ def test_own_weights_give_the_own_means(estimator, noise_scale):
     reg.fit(X[:, :3], TARGET)
     expected = reg.sample_mean(X[:, :3])
     assert_array_equal(reg.predict_at(reg.posterior_.params, X[:, :3]), expected)
-    some = reg.posterior_.arrays([3, 0, 7])
-    assert_allclose(reg.predict_at(some, X[:, :3]), expected[[3, 0, 7]], rtol=1e-10)
+    some = reg.posterior_.arrays([-1, 0])
+    assert_allclose(reg.predict_at(some, X[:, :3]), expected[[-1, 0]], rtol=1e-10)
 
 
 def test_more_draws_than_were_fitted(regressor):
