@@ -83,8 +83,9 @@ def test_mixture_of_members():
         np.einsum("mnh,mkh->mnk", hidden, params["net.layers.1.weight"])
         + params["net.layers.1.bias"][:, None]
     )
-    # the second output is the logarithm of the noise over std(y), divided by sqrt(width + 1)
-    sd = y.std() * np.exp(output[..., 1] / 3.0)
+    # the second output is the logarithm of the noise over std(y), divided by sqrt(width + 1); the
+    # noise has a floor of a thousandth of std(y)
+    sd = y.std() * (np.exp(output[..., 1] / 3.0) + 1e-3)
     mean, std = model.predict(X, return_std=True)
     np.testing.assert_allclose(mean, output[..., 0].mean(0), rtol=1e-8)
     variance = (sd**2 + output[..., 0] ** 2).mean(0) - mean**2

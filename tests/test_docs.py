@@ -14,6 +14,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 NAMESPACES = [
     "skbayes",
     "skbayes.active",
+    "skbayes.callbacks",
     "skbayes.diagnostics",
     "skbayes.metrics",
     "skbayes.model_selection",

@@ -23,6 +23,7 @@ MAY_IMPORT_OF_PACKAGE = {
     "diagnostics": {"diagnostics", "_draws", "_sklearn"},
     "metrics": {"metrics", "_draws", "_labels", "_sklearn"},
     "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
+    "callbacks": {"callbacks", "_draws"},
     "_labels": {"_labels"},
     "_draws": {"_draws", "_sklearn"},
     "_sklearn": set(),
@@ -32,7 +33,8 @@ ONLY_THIRD_PARTIES = {
     "samplers": {"numpy", "torch"},
     "nn": {"numpy", "torch"},
     "_engine": {"numpy", "safetensors", "scipy", "skorch", "torch"},
-    "diagnostics": {"arviz", "numpy", "scipy", "sklearn"},
+    "callbacks": {"numpy", "skorch"},
+    "diagnostics": {"arviz", "matplotlib", "numpy", "scipy", "sklearn"},
 }
 FORBIDDEN_THIRD_PARTIES = {
     layer: {"torch", "skorch"}

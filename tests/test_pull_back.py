@@ -8,7 +8,7 @@ from torch import nn
 from skbayes import SGLDRegressor
 from skbayes._engine.build import build_net
 from skbayes._engine.rows import Rows
-from skbayes.nn import SharedNoise, StackedMLP
+from skbayes.nn import RowNoise, SharedNoise, StackedMLP
 from skbayes.nn._activations import ACTIVATIONS
 from skbayes.nn._pull_back import SLOPES, can_pull_back
 from skbayes.supervised._likelihood import StackCrossEntropy, StackGaussian
@@ -83,6 +83,11 @@ CASES = {
     "shared noise": lambda a: (SharedNoise(perceptron(1, a), -0.4), StackGaussian(), numbers()),
     "shared noise with a floor": lambda a: (
         SharedNoise(perceptron(1, a), -0.4, -0.9),
+        StackGaussian(),
+        numbers(),
+    ),
+    "noise of every row": lambda a: (
+        RowNoise(perceptron(2, a), -0.4, -0.9, 0.7),
         StackGaussian(),
         numbers(),
     ),

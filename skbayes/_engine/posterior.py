@@ -56,7 +56,12 @@ class Posterior:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_draws(cls, module: nn.Module, draws: Mapping[str, Tensor]) -> "Posterior":
+    def from_draws(
+        cls,
+        module: nn.Module,
+        draws: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor] | None = None,
+    ) -> "Posterior":
         """Make a posterior of a module's architecture and other weights.
 
         Parameters
@@ -65,22 +70,123 @@ class Posterior:
             A stacked module, left as it is.
         draws : mapping of str to torch.Tensor
             For every name of ``module.named_parameters()`` a tensor with a leading axis of draws.
+        buffers : mapping of str to torch.Tensor, optional
+            The same for every name of ``module.named_buffers()``; by default every draw has its own
+            chain's, and draws come chain by chain.
 
         Returns
         -------
         Posterior
         """
-        stack = copy.deepcopy(module)
+        # all weights are replaced: they need not be copied first
+        stack = copy.deepcopy(module, {id(p): p for p in module.parameters()})
         n_draws = len(next(iter(draws.values())))
+        if buffers is None:
+            # buffers are not sampled
+            buffers = {
+                name: buffer.repeat_interleave(n_draws // buffer.shape[0], 0)
+                for name, buffer in stack.named_buffers()
+            }
         for name, values in draws.items():
             owner = stack.get_submodule(name.rpartition(".")[0])
             setattr(owner, name.rpartition(".")[2], nn.Parameter(values, requires_grad=False))
-        for name, buffer in list(stack.named_buffers()):
-            # buffers are not sampled: every draw has its own chain's, and draws come chain by chain
+        for name, values in buffers.items():
             owner = stack.get_submodule(name.rpartition(".")[0])
-            repeats = n_draws // buffer.shape[0]
-            owner._buffers[name.rpartition(".")[2]] = buffer.repeat_interleave(repeats, 0)
+            owner._buffers[name.rpartition(".")[2]] = values
         return cls(stack)
+
+    def at(self, params: Mapping[str, Any]) -> "Posterior":
+        """The same architecture with weights of the caller's.
+
+        Parameters
+        ----------
+        params : mapping of str to array or torch.Tensor
+            For every name of :attr:`params` values with a leading axis of draws, as many as the
+            caller likes. Names of buffers may be given too; those that are not are this
+            posterior's, draw by draw if there are as many draws.
+
+        Returns
+        -------
+        Posterior
+            Of this dtype and on this device.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, a shape is wrong, a value is not a finite number, or
+            the draws have buffers of their own and others are not given.
+        """
+        if not isinstance(params, Mapping):
+            raise ValueError(f"params must be a mapping of names to arrays, not {type(params)}")
+        own, own_buffers = self.params, dict(self.module.named_buffers())
+        missing = sorted(own.keys() - params.keys())
+        unknown = sorted(params.keys() - own.keys() - own_buffers.keys())
+        if missing or unknown:
+            complaints = [f"lacks {missing}"] * bool(missing) + [f"has {unknown}"] * bool(unknown)
+            raise ValueError(
+                f"params {' and '.join(complaints)}; the network has the weights {sorted(own)}"
+            )
+        first = next(iter(own))
+        given = {name: self._read(name, params[name], (own | own_buffers)[name]) for name in params}
+        n_draws = len(given[first])
+        for name, values in given.items():
+            if len(values) != n_draws:
+                raise ValueError(
+                    f"params[{name!r}] has {len(values)} draws and params[{first!r}] has {n_draws}"
+                )
+        buffers = {}
+        for name, buffer in own_buffers.items():
+            if name in given:
+                buffers[name] = given.pop(name)
+            elif len(buffer) == n_draws:
+                buffers[name] = buffer
+            elif bool((buffer == buffer[:1]).all()):
+                buffers[name] = buffer[:1].expand(n_draws, *buffer.shape[1:])
+            else:
+                raise ValueError(
+                    f"params has {n_draws} draws and the posterior {len(buffer)}, and every one of "
+                    f"these has a buffer {name!r} of its own: give params[{name!r}] too"
+                )
+        return Posterior.from_draws(self.module, given, buffers)
+
+    def _read(self, name: str, values: Any, like: Tensor) -> Tensor:
+        """Values of one name as a tensor like the network's."""
+        if not isinstance(values, Tensor):
+            values = np.asarray(values)
+            if values.dtype.kind not in "fiub":
+                raise ValueError(f"params[{name!r}] must hold numbers, not {values.dtype}")
+            values = to_tensor(values, self.device, like.dtype)
+        values = values.detach().to(self.device, like.dtype)
+        if values.ndim != like.ndim or values.shape[1:] != like.shape[1:] or len(values) == 0:
+            shape = ", ".join(["draws", *map(str, like.shape[1:])])
+            raise ValueError(
+                f"params[{name!r}] has shape {tuple(values.shape)}, it must be ({shape})"
+                + " with at least one draw" * (0 in values.shape[:1])
+            )
+        if not bool(torch.isfinite(values).all()):
+            raise ValueError(f"params[{name!r}] must be finite numbers of the type {like.dtype}")
+        return values
+
+    def arrays(self, draws: Any = None) -> dict[str, np.ndarray]:
+        """The weights as numpy arrays, on the host.
+
+        Parameters
+        ----------
+        draws : int, slice or sequence of int, default=None
+            Draws to give, all by default. The leading axis stays, also for an int.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Name -> copy of the values, with a leading axis of draws.
+        """
+        numbers = np.arange(self.n_draws)
+        chosen = np.atleast_1d(numbers if draws is None else numbers[draws])
+        index = torch.from_numpy(chosen).to(self.device)
+        return {
+            name: values.detach().index_select(0, index).cpu().numpy()
+            for name, values in self.params.items()
+        }
 
     @property
     def params(self) -> dict[str, Tensor]:

@@ -184,12 +184,17 @@ class BaseStackEstimator(
         return np.linspace(0, available - 1, int(n_draws)).round().astype(int)
 
     def _gather(
-        self, X: Any, chosen: np.ndarray | None, transform: Callable[[Tensor], Tensor]
+        self,
+        X: Any,
+        chosen: np.ndarray | None,
+        transform: Callable[[Tensor], Tensor],
+        posterior: Posterior | None = None,
     ) -> np.ndarray:
         """Transform the outputs of every draw; an array of shape (draws, rows, ...)."""
-        n_draws = self.posterior_.n_draws if chosen is None else len(chosen)
+        posterior = self.posterior_ if posterior is None else posterior
+        n_draws = posterior.n_draws if chosen is None else len(chosen)
         out = None
-        for draws, rows, output in self.posterior_.evaluate(X, chosen):
+        for draws, rows, output in posterior.evaluate(X, chosen):
             block = transform(output).cpu().numpy()
             if out is None:
                 out = np.empty((n_draws, X.shape[0], *block.shape[2:]), block.dtype)

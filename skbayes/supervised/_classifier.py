@@ -1,5 +1,6 @@
 """What all classifiers on a posterior stack share: labels, probabilities, uncertainty."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,31 @@ class BaseStackClassifier(ClassifierMixin, BaseStackEstimator):
         """
         X = self._validate_predict(X)
         return self._gather(X, self._choose_draws(n_draws), softmax)
+
+    def predict_at(self, params: Mapping[str, Any], X: Any) -> np.ndarray:
+        """Class probabilities of the fitted network with weights of the caller's.
+
+        Parameters
+        ----------
+        params : mapping of str to array or tensor
+            Name -> values with a leading axis of draws, for the names of ``posterior_.params``
+            (which may be given itself; ``posterior_.arrays()`` gives numpy arrays). Their number of
+            draws is the caller's choice.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        ndarray of shape (n_draws, n_samples, n_classes)
+            Columns in the order of ``classes_``.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape is not that of the fitted network.
+        """
+        X = self._validate_predict(X)
+        return self._gather(X, None, softmax, self.posterior_.at(params))
 
     def predict_uncertainty(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Uncertainty of every prediction, split in two.

@@ -1,6 +1,6 @@
 """What all regressors on a posterior stack share: targets, noise, intervals, uncertainty."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
 from skbayes._engine.build import check_hidden_layer_sizes
+from skbayes._engine.posterior import Posterior
 from skbayes._sklearn import Interval, StrOptions, _fit_context
 from skbayes.supervised._base import BaseStackEstimator
 from skbayes.supervised._likelihood import Likelihood, gaussian, moments
@@ -205,6 +206,31 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         X = self._validate_predict(X)
         return self._mean_and_noise(X, self._choose_draws(n_draws))[0]
 
+    def predict_at(self, params: Mapping[str, Any], X: Any) -> np.ndarray:
+        """The regression function of the fitted network with weights of the caller's.
+
+        Parameters
+        ----------
+        params : mapping of str to array or tensor
+            Name -> values with a leading axis of draws, for the names of ``posterior_.params``
+            (which may be given itself; ``posterior_.arrays()`` gives numpy arrays). Their number of
+            draws is the caller's choice.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        ndarray of shape (n_draws, n_samples)
+            Means without noise, in units of y.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape is not that of the fitted network.
+        """
+        X = self._validate_predict(X)
+        return self._mean_and_noise(X, posterior=self.posterior_.at(params))[0]
+
     def predict_uncertainty(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Uncertainty of every prediction, split in two.
 
@@ -227,11 +253,11 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         return aleatoric + epistemic, aleatoric, epistemic
 
     def _mean_and_noise(
-        self, X: Any, chosen: np.ndarray | None = None
+        self, X: Any, chosen: np.ndarray | None = None, posterior: Posterior | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means and noise variances in units of y, each of shape (draws, rows)."""
         # in float64, whatever the network computes in: units of y may be far from those of the fit
-        output = self._gather(X, chosen, lambda output: output).astype(np.float64)
+        output = self._gather(X, chosen, lambda output: output, posterior).astype(np.float64)
         mean, variance = moments(output, self._known_noise)
         return mean * self._unit + self._centre, variance * self._unit**2
 
