@@ -12,6 +12,7 @@ from torch import Tensor
 from skbayes._engine.callbacks import StopTraining
 from skbayes._engine.prior import Prior
 from skbayes._engine.rows import Batch
+from skbayes.nn._pull_back import can_pull_back, output_and_pull_back
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -77,6 +78,9 @@ class StackNet(NeuralNet):
         """
         super().initialize()
         self._weights = list(self.module_.parameters())
+        self._closed_form = hasattr(self.criterion_, "with_gradient") and can_pull_back(
+            self.module_
+        )
         precisions = self.precisions or [0.0] * len(self._weights)
         self.prior = Prior(self.module_, precisions, self.half_normal)
         return self
@@ -114,6 +118,43 @@ class StackNet(NeuralNet):
             losses = losses * (batch.weight / mean_weight)
         return losses.mean(1)
 
+    def forget_gradients(self) -> None:
+        """Do what the optimizer's ``zero_grad`` does, at a tenth of the cost."""
+        for parameter in self._weights:
+            parameter.grad = None
+
+    def backward(self, batch: Batch, mean_weight: float) -> Tensor:
+        """Add the gradients of the members' losses to those that the parameters have.
+
+        In closed form where module and criterion have one, else by autograd.
+
+        Parameters
+        ----------
+        batch : Batch
+        mean_weight : float
+            As for :meth:`member_losses`.
+
+        Returns
+        -------
+        torch.Tensor of shape (members,)
+            The losses, detached.
+        """
+        if not self._closed_form:
+            with torch.enable_grad():
+                losses = self.member_losses(batch, mean_weight)
+                losses.sum().backward()
+            return losses.detach()
+        with torch.no_grad():
+            output, pull_back = output_and_pull_back(self.module_, batch.X)
+            losses, gradient = self.criterion_.with_gradient(output, batch)
+            if batch.weight is None:
+                pull_back(gradient.mul_(1.0 / losses.shape[1]))
+            else:
+                weight = (batch.weight / mean_weight).expand_as(losses)
+                losses = losses * weight
+                pull_back(gradient.mul_((weight * (1.0 / losses.shape[1])).unsqueeze(-1)))
+        return losses.mean(1)
+
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step.
 
@@ -128,12 +169,8 @@ class StackNet(NeuralNet):
         dict
             ``loss``: the members' losses, detached, not synchronised with the host.
         """
-        for (
-            parameter
-        ) in self._weights:  # the optimizer's zero_grad does this, at ten times the cost
-            parameter.grad = None
-        losses = self.member_losses(batch, self._mean_weight)
-        losses.sum().backward()
+        self.forget_gradients()
+        losses = self.backward(batch, self._mean_weight)
         self.prior.add_gradient(1.0 / self.n_data)
         if self._loud:
             self.notify(
@@ -144,7 +181,7 @@ class StackNet(NeuralNet):
             )
         # a sampler's step without torch's hooks around it; other optimizers have those only
         getattr(self.optimizer_, "advance", self.optimizer_.step)()
-        return {"loss": losses.detach(), "y_pred": None}
+        return {"loss": losses, "y_pred": None}
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Evaluate one batch of held-back rows.

@@ -61,14 +61,16 @@ class TrajectoryNet(StackNet):
         -------
         torch.Tensor of shape (members,)
         """
-        for parameter in self._weights:
-            parameter.grad = None
+        self.forget_gradients()
         n_members = self._weights[0].shape[0]
         total: Tensor | None = None
         for batch in self._blocks(rows, n_members):
-            losses = self.member_losses(batch, rows.mean_weight) * (batch.X.shape[-2] / len(rows))
-            losses.sum().backward()
-            total = losses.detach() if total is None else total + losses.detach()
+            share = batch.X.shape[-2] / len(rows)
+            if share < 1 and batch.weight is None:
+                batch = batch._replace(weight=batch.X.new_ones(batch.X.shape[-2]))
+            # a block is a part of the mean: the weights are as much larger that it is held against
+            losses = self.backward(batch, rows.mean_weight / share)
+            total = losses if total is None else total + losses
         assert total is not None
         weight = 1.0 / self.n_data
         self.prior.add_gradient(weight)

@@ -167,11 +167,14 @@ class SGLD(GradientSampler):
         super().__init__(params, lr, n_data, temperature, generator)
         self.root: list[Tensor] | None = None
         self.exploring: Callable[[int], bool] | None = None
+        self._chain: sgld.SGLDState | None = None
 
     def _move(self, position: list[Tensor], gradient: list[Tensor], step_size: float) -> None:
+        if self._chain is None:
+            self._chain = sgld.init(position)
         cold = self.exploring is not None and self.exploring(self.n_steps)
         sgld.step(
-            sgld.init(position),
+            self._chain._replace(position=tuple(position)),
             gradient,
             step_size,
             gradient_scale=self.n_data,

@@ -37,11 +37,15 @@ class SGHMCState(NamedTuple):
         Flat, as long as all parameters together.
     noise : torch.Tensor
         A flat scratch vector.
+    velocities, noises : tuple of torch.Tensor
+        Pieces of the two, shaped like the parameters.
     """
 
     position: tuple[Tensor, ...]
     velocity: Tensor
     noise: Tensor
+    velocities: tuple[Tensor, ...]
+    noises: tuple[Tensor, ...]
 
 
 class SGHMCInfo(NamedTuple):
@@ -84,7 +88,8 @@ def init(
     position = tuple(position)
     velocity = position[0].new_empty(sum(p.numel() for p in position))
     velocity.normal_(generator=generator).mul_(temperature**0.5)
-    return SGHMCState(position, velocity, torch.empty_like(velocity))
+    noise = torch.empty_like(velocity)
+    return SGHMCState(position, velocity, noise, views(velocity, position), views(noise, position))
 
 
 @torch.no_grad()
@@ -142,20 +147,15 @@ def baoab_step(
     >>> state.position[0]  # 1 - h^2
     tensor([0.7500])
     """
-    position = list(state.position)
-    _kick(state, gradient, -step_size * gradient_scale, scale)
+    _add_scaled(state.velocities, gradient, -step_size * gradient_scale, scale)
     _limit(state, velocity_limit, temperature)
-    decay = math.exp(-friction * step_size)
+    _add_scaled(state.position, state.velocities, 0.5 * step_size, scale)
     noise_scale = math.sqrt(-math.expm1(-2.0 * friction * step_size) * temperature)
-    # drift by the velocity before and after the noise, in one go: h/2 (v + (c v + s e))
+    state.velocity.mul_(math.exp(-friction * step_size))
     if noise_scale > 0:
-        state.noise.normal_(generator=generator).mul_(noise_scale)
-        both = torch.add(state.noise, state.velocity, alpha=1.0 + decay)
-        state.velocity.mul_(decay).add_(state.noise)
-    else:
-        both = state.velocity * (1.0 + decay)
-        state.velocity.mul_(decay)
-    _add_scaled(position, views(both, position), 0.5 * step_size, scale)
+        state.noise.normal_(generator=generator)
+        state.velocity.add_(state.noise, alpha=noise_scale)
+    _add_scaled(state.position, state.velocities, 0.5 * step_size, scale)
     return state, SGHMCInfo(step_size, noise_scale)
 
 
@@ -220,30 +220,21 @@ def euler_step(
     >>> state.position[0]
     tensor([0.7500])
     """
-    position = list(state.position)
     state.velocity.mul_(1.0 - friction * step_size)
-    _kick(state, gradient, -step_size * gradient_scale, scale)
+    _add_scaled(state.velocities, gradient, -step_size * gradient_scale, scale)
     variance = 2.0 * friction * step_size * temperature
     if variance > 0:
         state.noise.normal_(generator=generator)
         if gradient_variance is None:
             state.noise.mul_(variance**0.5)
         else:
-            for k, (piece, known) in enumerate(
-                zip(views(state.noise, position), gradient_variance, strict=True)
-            ):
+            for k, (piece, known) in enumerate(zip(state.noises, gradient_variance, strict=True)):
                 r = 1.0 if scale is None else scale[k]
                 piece.mul_((variance - (step_size * r) ** 2 * known).clamp_min_(0.0).sqrt_())
         state.velocity.add_(state.noise)
     _limit(state, velocity_limit, temperature)
-    _add_scaled(position, views(state.velocity, position), step_size, scale)
+    _add_scaled(state.position, state.velocities, step_size, scale)
     return state, SGHMCInfo(step_size, variance**0.5)
-
-
-def _kick(
-    state: SGHMCState, gradient: Sequence[Tensor], factor: float, scale: Sequence[float] | None
-) -> None:
-    _add_scaled(views(state.velocity, state.position), list(gradient), factor, scale)
 
 
 def _limit(state: SGHMCState, velocity_limit: float | None, temperature: float) -> None:
@@ -254,11 +245,14 @@ def _limit(state: SGHMCState, velocity_limit: float | None, temperature: float) 
 
 
 def _add_scaled(
-    target: list[Tensor], source: list[Tensor], factor: float, scale: Sequence[float] | None
+    target: tuple[Tensor, ...],
+    source: Sequence[Tensor],
+    factor: float,
+    scale: Sequence[float] | None,
 ) -> None:
     """Add ``factor * scale * source``, tensor by tensor."""
     if scale is None:
-        torch._foreach_add_(target, source, alpha=factor)
+        torch._foreach_add_(target, list(source), alpha=factor)
     else:
         for values, change, r in zip(target, source, scale, strict=True):
             values.add_(change, alpha=factor * r)

@@ -28,10 +28,13 @@ class SGLDState(NamedTuple):
         Parameters, each with a leading axis of chains; updated in place, as torch's optimizers do.
     noise : torch.Tensor
         A flat scratch vector as long as all parameters together.
+    noises : tuple of torch.Tensor
+        Pieces of it, shaped like the parameters.
     """
 
     position: tuple[Tensor, ...]
     noise: Tensor
+    noises: tuple[Tensor, ...]
 
 
 class SGLDInfo(NamedTuple):
@@ -62,7 +65,8 @@ def init(position: Sequence[Tensor]) -> SGLDState:
     SGLDState
     """
     position = tuple(position)
-    return SGLDState(position, position[0].new_empty(sum(p.numel() for p in position)))
+    noise = position[0].new_empty(sum(p.numel() for p in position))
+    return SGLDState(position, noise, views(noise, position))
 
 
 @torch.no_grad()
@@ -110,24 +114,20 @@ def step(
     >>> state.position[0]
     tensor([0.7500, 0.7500, 0.7500])
     """
-    position = list(state.position)
-    drift = list(gradient)
     if root is not None:
-        drift = [g * r * r for g, r in zip(drift, root, strict=True)]
-    torch._foreach_add_(position, drift, alpha=-0.5 * step_size * gradient_scale)
+        gradient = [g * r * r for g, r in zip(gradient, root, strict=True)]
+    torch._foreach_add_(state.position, list(gradient), alpha=-0.5 * step_size * gradient_scale)
     noise_scale = (step_size * temperature) ** 0.5
     if noise_scale > 0:
         # one call for all tensors: drawing the noise is the floor of the step's cost
         state.noise.normal_(generator=generator)
-        shaped = views(state.noise, position)
         if root is not None:
-            for piece, r in zip(shaped, root, strict=True):
-                piece.mul_(r)
-        torch._foreach_add_(position, shaped, alpha=noise_scale)
+            torch._foreach_mul_(state.noises, list(root))
+        torch._foreach_add_(state.position, state.noises, alpha=noise_scale)
     return state, SGLDInfo(step_size, noise_scale)
 
 
-def views(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+def views(flat: Tensor, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Pieces of a flat vector, shaped like tensors.
 
     Parameters
@@ -137,8 +137,8 @@ def views(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 
     Returns
     -------
-    list of torch.Tensor
+    tuple of torch.Tensor
         They share the vector's memory.
     """
     pieces = flat.split([p.numel() for p in like])
-    return [piece.view(p.shape) for piece, p in zip(pieces, like, strict=True)]
+    return tuple(piece.view(p.shape) for piece, p in zip(pieces, like, strict=True))

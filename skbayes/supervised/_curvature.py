@@ -98,7 +98,7 @@ class Meter:
         @torch.enable_grad()
         def gradient() -> list[Tensor]:
             module.zero_grad(set_to_none=True)
-            net.member_losses(batch, mean_weight).sum().backward()
+            net.backward(batch, mean_weight)
             net.prior.add_gradient(1.0 / net.n_data)
             return [g.mul_(rows.n_data) for g in collect()]
 
@@ -199,7 +199,7 @@ def gradient_variance(
     )
     for count, batch in enumerate(batches, start=1):
         net.module_.zero_grad(set_to_none=True)
-        net.member_losses(batch, rows.mean_weight).sum().backward()
+        net.backward(batch, rows.mean_weight)
         for m, s, p in zip(mean, square, parameters, strict=True):
             if p.grad is not None:
                 change = p.grad * rows.n_data - m

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,6 +44,29 @@ class StackCrossEntropy(nn.Module):
             reduction="none",
         )
         return losses.view(members, rows)
+
+    def with_gradient(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Evaluate it and its gradient by the output, in closed form.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (members, rows, classes)
+            Overwritten.
+        batch : Batch
+
+        Returns
+        -------
+        losses : torch.Tensor of shape (members, rows)
+        gradient : torch.Tensor of the shape of ``output``
+        """
+        assert batch.y is not None
+        target = batch.y.expand(output.shape[:2]).unsqueeze(-1)
+        logits = output.sub_(output.amax(-1, keepdim=True))
+        picked = logits.gather(-1, target).squeeze(-1)
+        weights = logits.exp_()
+        total = weights.sum(-1, keepdim=True)
+        losses = total.squeeze(-1).log() - picked
+        return losses, weights.div_(total).scatter_add_(-1, target, -torch.ones_like(total))
 
 
 def softmax(logits: Tensor) -> Tensor:
@@ -95,6 +119,31 @@ class StackGaussian(nn.Module):
         mean, log_scale = output.unbind(-1)
         error = (mean - target) * (-log_scale).exp()
         return error.square().mul(0.5).add(HALF_LOG_2_PI) + log_scale
+
+    def with_gradient(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Evaluate it and its gradient by the output, in closed form.
+
+        Parameters
+        ----------
+        output : torch.Tensor of shape (members, rows, 1 or 2)
+        batch : Batch
+
+        Returns
+        -------
+        losses : torch.Tensor of shape (members, rows)
+        gradient : torch.Tensor of the shape of ``output``
+        """
+        assert batch.y is not None
+        if self.scale is not None:
+            error = (output.squeeze(-1) - batch.y) * (1.0 / self.scale)
+            losses = error.square().mul_(0.5).add_(HALF_LOG_2_PI + math.log(self.scale))
+            return losses, (error * (1.0 / self.scale)).unsqueeze(-1)
+        mean, log_scale = output.unbind(-1)
+        rate = (-log_scale).exp()
+        error = (mean - batch.y) * rate
+        square = error.square()
+        losses = square.mul(0.5).add_(HALF_LOG_2_PI) + log_scale
+        return losses, torch.stack([error * rate, 1.0 - square], -1)
 
 
 @dataclass(frozen=True)

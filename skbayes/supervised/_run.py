@@ -251,7 +251,7 @@ class Run:
         size = min(self.batch_size, len(self.rows))
         chosen = torch.randperm(len(self.rows), generator=self.generator)[:size]
         self.net.module_.zero_grad(set_to_none=True)
-        self.net.member_losses(self.rows.take(chosen), self.rows.mean_weight).sum().backward()
+        self.net.backward(self.rows.take(chosen), self.rows.mean_weight)
         self.net.prior.add_gradient(1.0 / self.net.n_data)
 
     def free(self, values: Iterable[Tensor]) -> list[Tensor]:
