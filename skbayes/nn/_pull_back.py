@@ -6,11 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skbayes.nn._activations import ACTIVATIONS, IN_PLACE
-<<<<<<< HEAD
 from skbayes.nn._heads import RowNoise, SharedNoise
-=======
-from skbayes.nn._heads import SharedNoise
->>>>>>> main
 from skbayes.nn._mlp import StackedMLP
 
 #: Activation -> (gradient of its value, its value) -> gradient of its argument.
@@ -32,17 +28,10 @@ def can_pull_back(module: nn.Module) -> bool:
     Returns
     -------
     bool
-<<<<<<< HEAD
         True for perceptrons of which every tensor is trained, alone or in a head of noise, of an
         activation whose slope its value tells, and without hooks.
     """
     net = module.net if type(module) in (SharedNoise, RowNoise) else module
-=======
-        True for perceptrons of which every tensor is trained, alone or with a shared noise, of an
-        activation whose slope its value tells, and without hooks.
-    """
-    net = module.net if type(module) is SharedNoise else module
->>>>>>> main
     return (
         type(net) is StackedMLP
         and net.activation in SLOPES
@@ -66,12 +55,8 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
     -------
     output : torch.Tensor of shape (members, rows, outputs)
     pull_back : callable
-<<<<<<< HEAD
         Gradient of the output -> None; adds to the ``grad`` of every parameter, and may overwrite
         what it is given.
-=======
-        Gradient of the output -> None; adds to the ``grad`` of every parameter.
->>>>>>> main
 
     Examples
     --------
@@ -99,7 +84,6 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
             _add(module.log_scale, gradient[..., 1].sum(1, keepdim=True) * share)
 
         return torch.cat([mean, noise.unsqueeze(1).expand_as(mean)], -1), of_both
-<<<<<<< HEAD
     if isinstance(module, RowNoise):
         both, of_net = _perceptron(module.net, X)
         mean, above = torch.addcmul(module.shift, both, module.gain).split(1, -1)
@@ -110,8 +94,6 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
             of_net(gradient.mul_(module.gain))
 
         return torch.cat([mean, noise], -1), of_rows
-=======
->>>>>>> main
     return _perceptron(module, X)
 
 
