@@ -251,7 +251,6 @@ class Run:
 
     def take_gradient(self) -> None:
         """Leave the gradient of a first batch in the parameters."""
-<<<<<<< HEAD
         batches = MemberBatches(
             self.rows,
             self.batch_size,
@@ -261,12 +260,6 @@ class Run:
         )
         self.net.forget_gradients()
         self.net.backward(next(iter(batches)), self.rows.mean_weight)
-=======
-        size = min(self.batch_size, len(self.rows))
-        chosen = torch.randperm(len(self.rows), generator=self.generator)[:size]
-        self.net.module_.zero_grad(set_to_none=True)
-        self.net.backward(self.rows.take(chosen), self.rows.mean_weight)
->>>>>>> main
         self.net.prior.add_gradient(1.0 / self.net.n_data)
 
     def free(self, values: Iterable[Tensor]) -> list[Tensor]:
