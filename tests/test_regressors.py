@@ -232,6 +232,27 @@ def test_interval_is_made_of_quantiles_of_the_mixture(fitted):
             np.testing.assert_allclose(below, level, rtol=1e-9)
 
 
+def test_density_is_the_slope_of_the_distribution_function(fitted):
+    """And so of what the intervals' ends invert; it integrates to one."""
+    model, X = fitted
+    mean, variance = model._mean_and_noise(X[:3])
+    grid = np.linspace(mean.min() - 12, mean.max() + 12, 4001)
+    for row in range(3):
+        rows = np.repeat(X[row : row + 1], len(grid), axis=0)
+        density = np.exp(model.log_predictive_density(rows, grid))
+        below = stats.norm.cdf(grid[:, None], mean[:, row], np.sqrt(variance[:, row])).mean(1)
+        inside = 0.5 * (density[1:] + density[:-1]) * np.diff(grid)
+        np.testing.assert_allclose(np.cumsum(inside), below[1:] - below[0], atol=1e-4)
+
+
+def test_density_needs_as_many_targets_as_rows(fitted):
+    model, X = fitted
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.log_predictive_density(X, np.zeros(len(X) - 1))
+    with pytest.raises(ValueError, match="y contains NaN"):
+        model.log_predictive_density(X, np.full(len(X), np.nan))
+
+
 def test_interval_against_many_samples(fitted):
     model, X = fitted
     n = 20_000
@@ -344,10 +365,10 @@ def test_selection_of_draws(fitted):
 def test_blocks_of_rows_are_one(fitted, monkeypatch):
     model, X = fitted
     whole = [*model.predict(X, return_std=True), *model.predict_interval(X)]
-    whole += model.predict_uncertainty(X)
+    whole += [*model.predict_uncertainty(X), model.log_predictive_density(X, X[:, 0])]
     monkeypatch.setattr(_regressor, "BLOCK_VALUES", 40 * 7)
     parts = [*model.predict(X, return_std=True), *model.predict_interval(X)]
-    parts += model.predict_uncertainty(X)
+    parts += [*model.predict_uncertainty(X), model.log_predictive_density(X, X[:, 0])]
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
 

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import logsumexp, ndtr, ndtri
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 
 from skbayes._engine.build import check_hidden_layer_sizes
 from skbayes._engine.posterior import Posterior
@@ -206,6 +206,43 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         X = self._validate_predict(X)
         return self._mean_and_noise(X, self._choose_draws(n_draws))[0]
 
+    def log_predictive_density(self, X: Any, y: Any) -> np.ndarray:
+        r"""Logarithm of the predictive density of observations.
+
+        .. math:: \log \frac1S \sum_s \mathcal N(y \mid f_s(x), \sigma_s^2(x))
+
+        over the S draws: the test log-likelihood of benchmarks, row by row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Observations.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats; higher is better. In other units of y it differs by the logarithm of the unit.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` and ``y`` are of different lengths, or ``y`` is not finite.
+
+        See Also
+        --------
+        skbayes.metrics.gaussian_nll : The same of the Gaussian with the mixture's moments.
+        """
+        X = self._validate_predict(X)
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+        check_consistent_length(X, y)
+
+        def density(mean: np.ndarray, variance: np.ndarray, y: np.ndarray) -> np.ndarray:
+            terms = -0.5 * ((y - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
+            return logsumexp(terms, axis=0)[None] - np.log(len(mean))
+
+        return self._by_rows(X, density, y)[0]
+
     def predict_at(self, params: Mapping[str, Any], X: Any) -> np.ndarray:
         """The regression function of the fitted network with weights of the caller's.
 
@@ -262,12 +299,19 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         return mean * self._unit + self._centre, variance * self._unit**2
 
     def _by_rows(
-        self, X: Any, summary: Callable[[np.ndarray, np.ndarray], np.ndarray]
+        self, X: Any, summary: Callable[..., np.ndarray], *columns: np.ndarray
     ) -> np.ndarray:
-        """Summaries of shape (k, rows) of the draws, so many rows at a time as memory allows."""
+        """Summaries of shape (k, rows) of the draws, so many rows at a time as memory allows.
+
+        ``summary`` is given means and variances of shape (draws, rows), and the rows' part of every
+        column.
+        """
         step = max(BLOCK_VALUES // self.posterior_.n_draws, 1)
         parts = [
-            summary(*self._mean_and_noise(X[start : start + step]))
+            summary(
+                *self._mean_and_noise(X[start : start + step]),
+                *(column[start : start + step] for column in columns),
+            )
             for start in range(0, X.shape[0], step)
         ]
         return np.concatenate(parts, axis=1)

@@ -22,6 +22,9 @@ MAX_GIVEN_ALPHA = 1.0
 #: its rate to a hundredth of it: on the slopes curvature changes by orders of magnitude within few
 #: steps (a noise that is learned falls to its place), at the bottom it is a guide.
 DESCENT, DESCENT_RATE = 1 / 16, 0.03
+#: No more steps than this of all rows: a long descent overfits, a noise that is learned goes down
+#: with it, and from there a sampler's steps are too small to come back.
+MAX_DESCENT = 125
 #: The same with minibatches, whose noise is large on the slopes and would make steps tiny there.
 BATCH_DESCENT = 1 / 4
 #: When an automatic step is chosen, as shares of the warm-up, and what part of the largest step is
@@ -104,8 +107,11 @@ class Run:
                 last = t
         self._n_descent = 0
         if estimator.step_size == "auto":
-            share = DESCENT if batch_size >= len(rows) else BATCH_DESCENT
-            self._n_descent = int(share * estimator.n_warmup) if descend else 0
+            if batch_size >= len(rows):
+                n_descent = min(int(DESCENT * estimator.n_warmup), MAX_DESCENT)
+            else:
+                n_descent = int(BATCH_DESCENT * estimator.n_warmup)
+            self._n_descent = n_descent if descend else 0
             self._set(DESCENT_RATE)
         else:
             self._set(estimator.step_size)
