@@ -1,9 +1,12 @@
 """Constant-rate gradient descent as a sampler: the Ornstein-Uhlenbeck law and its best forms."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import solve_continuous_lyapunov
+from sklearn.exceptions import ConvergenceWarning
 
 from skbayes import ConstantSGDClassifier, ConstantSGDRegressor
 from skbayes.samplers import constant_sgd
@@ -101,12 +104,14 @@ def test_moving_covariance(full):
     n = 4000
     for count in range(n):  # decay k / (k + 1): the plain mean of all so far
         noise = torch.empty(2, 3, dtype=torch.float64).normal_(generator=generator) @ factor.T
-        state = constant_sgd.update_noise(state, [noise + 7.0], count / (count + 1.0))
-    assert state.weight == pytest.approx(1.0)
+        drift = 7.0 - 0.01 * count  # it travels by 100 deviations of the noise
+        state = constant_sgd.update_noise(state, [noise + drift], count / (count + 1.0))
     found = constant_sgd.covariance(state, BATCH)
     expected = NOISE if full else NOISE.diagonal()
     spread = torch.outer(NOISE.diagonal(), NOISE.diagonal()).sqrt()
-    error = 4.5 * (2 / n) ** 0.5 * (spread if full else NOISE.diagonal())
+    # successive differences share a gradient: their squares have a correlation of 1/4, which makes
+    # the variance of the mean 3 / n; half the square of the drift in a step is what is left of it
+    error = 4.5 * (3 / n) ** 0.5 * (spread if full else NOISE.diagonal()) + BATCH * 0.01**2 / 2
     assert ((found - expected).abs() < error).all()
 
 
@@ -193,6 +198,65 @@ def test_averaged_iterates_depend_little_on_the_rate():
         ratios.append(found / deviation)
     # thrice the rate: the iterates themselves would spread by the square root of it more
     assert (ratios[1] / ratios[0])[[0, 2]].max() < 1.25
+
+
+@pytest.mark.parametrize("preconditioner", ["diagonal", "full"])
+def test_a_long_way_to_the_mode_is_not_taken_for_noise(preconditioner):
+    """Small noise, a mode that the descent alone does not reach, default steps."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, 3.6, 0.5] + 0.1 * rng.normal(size=200)
+    model = ConstantSGDRegressor(
+        (), noise_scale=0.1, preconditioner=preconditioner, prior_scale=10.0, random_state=0
+    ).fit(X, y)
+    A = np.c_[X, np.ones(200)]
+    covariance = np.linalg.inv(A.T @ A / 0.1**2 + np.eye(4) / 100)
+    params = {name: p.numpy() for name, p in model.posterior_.params.items()}
+    found = np.c_[params["layers.0.weight"][:, 0], params["layers.0.bias"]]
+    deviation = np.sqrt(np.diag(covariance))
+    mean = covariance @ A.T @ y / 0.1**2
+    assert (np.abs(found.mean(0) - mean) < 0.4 * deviation).all()
+    np.testing.assert_allclose(found.std(0), deviation, rtol=0.2)
+
+
+def test_a_rate_multiplies_the_preconditioner():
+    X, y, *_ = regression()
+    params = {"noise_scale": 0.5, "batch_size": 10, "random_state": 0, "dtype": "float64"}
+    auto = ConstantSGDRegressor((), **params).fit(X, y)
+    half = ConstantSGDRegressor((), step_size=0.5, **params).fit(X, y)
+    plain = ConstantSGDRegressor((), step_size=0.02, preconditioner=None, **params).fit(X, y)
+    assert auto.step_size_ == 1.0
+    assert plain.net_.optimizer_.matrix is None
+    # the preconditioner is that of the noise, whatever the rate
+    ratio = half.net_.optimizer_.matrix / auto.net_.optimizer_.matrix
+    np.testing.assert_allclose(ratio.numpy(), 1.0, rtol=0.25)
+    spread = [m.sample_mean(X).std(0).mean() for m in (half, auto)]
+    assert spread[0] / spread[1] == pytest.approx(0.5**0.5, rel=0.15)  # of the law's variance
+
+
+def test_a_large_batch_is_warned_of_and_a_larger_one_than_there_are_rows_is_all():
+    X, y, *_ = regression(40)
+    model = ConstantSGDRegressor((), n_warmup=100, n_draws=2, batch_size=4000, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="batch_size=4000 is more than a quarter of the 40"):
+        model.fit(X, y)
+    assert model.batch_size_ == 40
+
+
+def test_no_step_is_called_too_large_that_is_right():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(200, 2))
+    y = X @ [1.0, -0.5] + 0.1 * rng.normal(size=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        ConstantSGDRegressor((), noise_scale=0.1, random_state=0).fit(X, y)
+
+
+def test_a_mean_is_that_of_one_pass():
+    X, y, *_ = regression()
+    model = ConstantSGDRegressor(
+        (), averaging=True, thinning=3, n_draws=5, n_warmup=200, batch_size=10, random_state=0
+    ).fit(X, y)
+    assert model.n_iter_ == 200 + 5 * 40
 
 
 def test_a_full_matrix_of_a_large_network_is_refused():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
+from skorch.callbacks import Callback, GradientNormClipping
+from torch import nn
 
 from skbayes import (
     DeepEnsembleClassifier,
@@ -197,6 +199,133 @@ def test_training_noise_is_that_of_the_draws():
     assert abs(float(trained.mean() - output.mean())) < error
     assert float(trained.std() / output.std()) == pytest.approx(1, abs=4.5 / n**0.5)
     assert float(trained.mean()) == pytest.approx(float(noisy.eval()(x).detach()), abs=error)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_masks_are_fair_coins_a_row_a_unit_and_a_step(dtype):
+    from skbayes.nn._dropout import hash_rows, hashed_mask
+
+    # neighbours in every sense: consecutive numbers, one feature that differs
+    X = torch.zeros(400, 3, dtype=dtype)
+    X[:, 1] = torch.arange(400)
+    keys = torch.arange(50)
+    kept = torch.stack([hashed_mask(hash_rows(X), 20, key, 0.3) for key in keys]).numpy()
+    for axes in ((0, 1), (0, 2), (1, 2)):  # a unit's, a row's, a step's share
+        n = np.prod([kept.shape[a] for a in axes])
+        assert (np.abs(kept.mean(axes) - 0.7) < 5 * (0.21 / n) ** 0.5).all()
+    for axis in range(3):  # and no memory from one step, row or unit to the next
+        flat = np.moveaxis(kept, axis, 0).reshape(kept.shape[axis], -1).astype(float)
+        pairs = [np.corrcoef(flat[k], flat[k + 1])[0, 1] for k in range(len(flat) - 1)]
+        n = flat.shape[1]
+        assert np.abs(pairs).max() < 5 / n**0.5
+        assert abs(np.mean(pairs)) < 4.5 / (n * len(pairs)) ** 0.5
+
+
+def test_equal_rows_have_one_mask_wherever_they_stand():
+    from skbayes.nn._dropout import hash_rows, hashed_mask
+
+    X = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(1))
+    key = torch.tensor(7)
+    mask = hashed_mask(hash_rows(X), 9, key, 0.5)
+    assert torch.equal(hashed_mask(hash_rows(X[order]), 9, key, 0.5), mask[order])
+    assert not torch.equal(hashed_mask(hash_rows(X), 9, key + 1, 0.5), mask)
+    assert not torch.equal(mask[0], mask[1])
+
+
+def wide_line():
+    X, y = line()
+    return np.c_[X, X**2], y
+
+
+class Freezer(Callback):
+    """Freezes the first layer before training."""
+
+    def on_train_begin(self, net, **kwargs):
+        next(net.module_.parameters()).requires_grad_(False)
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu"])
+@pytest.mark.parametrize("prior_scale", [1.0, None])
+def test_what_a_callback_freezes_stays(activation, prior_scale):
+    X, y = wide_line()
+    params = {"prior_scale": prior_scale, "random_state": 0, "activation": activation}
+    start = DeepEnsembleRegressor(
+        (4,), max_iter=1, learning_rate_init=1e-12, skorch_callbacks=[Freezer()], **params
+    )
+    end = DeepEnsembleRegressor((4,), max_iter=20, skorch_callbacks=[Freezer()], **params)
+    first, last = (next(iter(m.fit(X, y).posterior_.params.values())) for m in (start, end))
+    torch.testing.assert_close(first, last, rtol=0, atol=1e-9)
+
+
+class Frozen(nn.Module):
+    """A layer of sevens that is not trained, before one that is."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(n_features, 3), nn.Linear(3, n_outputs)
+        nn.init.constant_(self.first.weight, 7.0)
+        self.first.requires_grad_(False)
+
+    def forward(self, X):
+        return self.last(torch.tanh(self.first(X)))
+
+
+def test_anchors_leave_what_is_frozen():
+    X, y = wide_line()
+    model = DeepEnsembleRegressor(
+        module=Frozen, anchored=True, noise_scale=0.2, max_iter=3, random_state=0
+    ).fit(X, y)
+    (weight,) = [p for n, p in model.posterior_.params.items() if n.endswith("first.weight")]
+    assert (weight == 7.0).all()
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.01])
+def test_gradients_are_clipped_when_asked_for(epsilon):
+    X, y = wide_line()
+    moved = {}
+    for clipped in (False, True):
+        model = DeepEnsembleRegressor(
+            (4,),
+            adversarial_epsilon=epsilon,
+            prior_scale=None,
+            max_iter=3,
+            skorch_callbacks=[GradientNormClipping(1e-12)] if clipped else None,
+            random_state=0,
+        )
+        ends = [
+            next(iter(model.set_params(max_iter=n).fit(X, y).posterior_.params.values()))
+            for n in (1, 20)
+        ]
+        moved[clipped] = float((ends[1] - ends[0]).abs().max())
+    assert moved[True] < 1e-2 * moved[False]
+
+
+def test_a_module_without_a_gradient_for_its_input_cannot_be_adversarial():
+    class Rounding(nn.Module):
+        def __init__(self, n_features, n_outputs):
+            super().__init__()
+            self.table = nn.Embedding(10, n_outputs)
+
+        def forward(self, X):
+            return self.table(X[..., 0].long().clamp(0, 9))
+
+    X, y = wide_line()
+    model = DeepEnsembleRegressor(
+        module=Rounding, adversarial_epsilon=0.1, noise_scale=1.0, max_iter=2
+    )
+    with pytest.raises(ValueError, match="adversarial_epsilon needs the gradient"):
+        model.fit(X, y)
+
+
+def test_anchors_that_the_last_fit_had_not_are_drawn():
+    X, y = wide_line()
+    plain = DeepEnsembleRegressor((3,), warm_start=True, max_iter=2, random_state=0).fit(X, y)
+    assert np.isfinite(plain.set_params(anchored=True).fit(X, y).predict(X)).all()
+    model = DeepEnsembleClassifier((3,), warm_start=True, anchored=True, max_iter=2, random_state=0)
+    model.fit(X, y > y.mean())
+    more = np.digitize(y, np.quantile(y, [0.3, 0.6])) * 1.0  # a class more
+    assert model.fit(X, more).predict_proba(X).shape[1] == 3
 
 
 def test_dropout_pickles_and_goes_on():

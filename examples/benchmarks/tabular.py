@@ -125,7 +125,8 @@ def print_column(found, methods, column, best):
     print(f"\n| {column} | " + " | ".join(methods) + " |")
     print("| --- " * (len(methods) + 1) + "|")
     for name, values in zip(found, table, strict=True):
-        top = best(values[np.isfinite(values)])
+        there = values[np.isfinite(values)]
+        top = best(there) if len(there) else np.nan
         cells = ["" if np.isnan(v) else f"**{v:.3f}**" if v == top else f"{v:.3f}" for v in values]
         print(f"| {name} | " + " | ".join(cells) + " |")
     return table

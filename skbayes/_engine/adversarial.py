@@ -42,10 +42,15 @@ class AdversarialNet(StackNet):
         X = X.detach().requires_grad_(True)
         losses = self.member_losses(batch._replace(X=X), self._mean_weight)
         (0.5 * losses).sum().backward()
-        assert X.grad is not None
+        if X.grad is None:
+            raise ValueError(
+                "adversarial_epsilon needs the gradient of the loss by X, but the module gives "
+                "none (does it round or look up its input?): use adversarial_epsilon=None"
+            )
         moved = X.detach() + self.shift * X.grad.sign()
         against = self.member_losses(batch._replace(X=moved), self._mean_weight)
         (0.5 * against).sum().backward()
         self.prior.add_gradient(1.0 / self.n_data)
+        self._tell_of_gradient(batch)
         self.optimizer_.step()
         return {"loss": 0.5 * (losses + against).detach(), "y_pred": None}

@@ -82,9 +82,7 @@ class StackNet(NeuralNet):
         """
         super().initialize()
         self._weights = list(self.module_.parameters())
-        self._closed_form = hasattr(self.criterion_, "with_gradient") and can_pull_back(
-            self.module_
-        )
+        self._choose_gradient()
         precisions = self.precisions or [0.0] * len(self._weights)
         self.prior = Prior(self.module_, precisions, self.half_normal, self.anchors)
         return self
@@ -121,6 +119,10 @@ class StackNet(NeuralNet):
         if batch.weight is not None:
             losses = losses * (batch.weight / mean_weight)
         return losses.mean(1)
+
+    def _choose_gradient(self) -> None:
+        known = hasattr(self.criterion_, "with_gradient")
+        self._closed_form = known and can_pull_back(self.module_)
 
     def forget_gradients(self) -> None:
         """Do what the optimizer's ``zero_grad`` does, at a tenth of the cost."""
@@ -176,6 +178,12 @@ class StackNet(NeuralNet):
         self.forget_gradients()
         losses = self.backward(batch, self._mean_weight)
         self.prior.add_gradient(1.0 / self.n_data)
+        self._tell_of_gradient(batch)
+        # a sampler's step without torch's hooks around it; other optimizers have those only
+        getattr(self.optimizer_, "advance", self.optimizer_.step)()
+        return {"loss": losses, "y_pred": None}
+
+    def _tell_of_gradient(self, batch: Batch) -> None:
         if self._loud:
             self.notify(
                 "on_grad_computed",
@@ -183,9 +191,6 @@ class StackNet(NeuralNet):
                 batch=batch,
                 training=True,
             )
-        # a sampler's step without torch's hooks around it; other optimizers have those only
-        getattr(self.optimizer_, "advance", self.optimizer_.step)()
-        return {"loss": losses, "y_pred": None}
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Evaluate one batch of held-back rows.
@@ -230,6 +235,7 @@ class StackNet(NeuralNet):
         if iterator is None:
             return
         self.module_.train(training)
+        self._choose_gradient()  # callbacks may have frozen parameters, or watch a layer
         start, batch = self._start_loss, None
         self._mean_weight = iterator.rows.mean_weight
         self._loud = loud = training and self._watches_batches()

@@ -63,7 +63,7 @@ class Prior:
                 change = _centred(parameter, anchor)
                 if parameter.grad is not None:
                     parameter.grad.add_(change, alpha=precision * weight)
-                else:  # the loss does not see it, the prior does
+                elif parameter.requires_grad:  # the loss does not see it, the prior does
                     parameter.grad = change * (precision * weight)
         for logarithm, scale in self._logarithms:
             slope = (2.0 * logarithm).exp_().div_(scale**2).sub_(1.0)

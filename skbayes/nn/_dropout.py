@@ -12,8 +12,9 @@ from skbayes.nn._mlp import StackedMLP
 class DropoutMLP(StackedMLP):
     """A stacked perceptron whose hidden units are left out at random while it trains.
 
-    Every step trains one network with units left out, the same for all rows of the batch: so do the
-    draws afterwards, and so a row of weight 2 is two rows. The weights are those of the perceptron,
+    In training every row has a mask of its own at every step. Rows that are equal have the same
+    one, so that a row of weight 2 is two rows: masks are hashed from the bits of the row and a
+    number that is drawn anew for every layer and step. The weights are those of the perceptron,
     under the names that they have there.
 
     Parameters
@@ -66,11 +67,13 @@ class DropoutMLP(StackedMLP):
             return super().forward(X)
         activate = ACTIVATIONS[self.activation]
         *hidden, last = self.layers
+        rows = hash_rows(X.detach())
         for layer in hidden:
             X = activate(layer(X))
-            kept = X.new_empty(len(X), 1, X.shape[2])
-            kept.bernoulli_(1.0 - self.dropout, generator=self._generator)
-            X = X * kept.div_(1.0 - self.dropout)
+            key = torch.empty((), dtype=torch.int64, device=X.device)
+            key.random_(generator=self._generator)
+            kept = hashed_mask(rows, X.shape[2], key, self.dropout)
+            X = X * (kept / (1.0 - self.dropout)).to(X.dtype)
         return last(X)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "DropoutMLP":
@@ -79,6 +82,58 @@ class DropoutMLP(StackedMLP):
     def __getstate__(self) -> dict[str, object]:
         # a generator cannot be pickled, and is not needed but to train
         return {**self.__dict__, "_generator": None}
+
+
+def hash_rows(X: Tensor) -> Tensor:
+    """A number a row that depends on its values alone.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (..., rows, features), float32 or float64
+
+    Returns
+    -------
+    torch.Tensor of int64, of shape (..., rows)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbayes.nn._dropout import hash_rows
+    >>> a, b, c = hash_rows(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, -0.0]]))
+    >>> bool(a == c), bool(a == b)
+    (True, False)
+    """
+    bits = (X + 0.0).view(torch.int32 if X.element_size() == 4 else torch.int64)  # no -0
+    place = torch.arange(1, X.shape[-1] + 1, device=X.device)
+    return _mix(_mix(bits.to(torch.int64)) + _mix(place)).sum(-1)
+
+
+def hashed_mask(rows: Tensor, n_units: int, key: Tensor, dropout: float) -> Tensor:
+    """Which units a row keeps.
+
+    Parameters
+    ----------
+    rows : torch.Tensor of int64, of shape (..., rows)
+        From :func:`hash_rows`.
+    n_units : int
+    key : torch.Tensor of int64, of shape ()
+        Another one gives other masks.
+    dropout : float
+        Share that is left out, to 2^-24.
+
+    Returns
+    -------
+    torch.Tensor of bool, of shape (..., rows, n_units)
+    """
+    units = _mix(torch.arange(1, n_units + 1, device=rows.device) + _mix(key))
+    return (_mix(rows.unsqueeze(-1) + units) >> 20) & 0xFFFFFF >= int(dropout * 2**24)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Scramble integers; they wrap around (the finalizer of MurmurHash3)."""
+    x = (x ^ (x >> 33)) * -49064778989728563  # 0xFF51AFD7ED558CCD
+    x = (x ^ (x >> 33)) * -4265267296055464877  # 0xC4CEB9FE1A85EC53
+    return x ^ (x >> 33)
 
 
 @torch.no_grad()

@@ -21,18 +21,22 @@ from torch import Tensor
 
 
 class NoiseState(NamedTuple):
-    """Moving moments of the minibatch gradients, updated in place.
+    """Moving second moments of how minibatch gradients differ, updated in place.
+
+    Differences of successive gradients, not deviations from their mean: a chain that travels has a
+    mean gradient that changes, and would take its travelling for noise.
 
     Attributes
     ----------
-    mean : torch.Tensor of shape (chains, parameters)
+    last : torch.Tensor of shape (chains, parameters) or None
+        The last gradient.
     square : torch.Tensor of shape (chains, parameters) or (chains, parameters, parameters)
-        Squares, or outer products.
+        Half the squares of the differences, or half their outer products.
     weight : float
-        Sum of the weights in both.
+        Sum of the weights.
     """
 
-    mean: Tensor
+    last: Tensor | None
     square: Tensor
     weight: float
 
@@ -66,9 +70,9 @@ def init_noise(like: Sequence[Tensor], *, full: bool = False) -> NoiseState:
     -------
     NoiseState
     """
-    mean = torch.zeros_like(flatten(like))
-    shape = (*mean.shape, mean.shape[1]) if full else mean.shape
-    return NoiseState(mean, mean.new_zeros(shape), 0.0)
+    flat = flatten(like)
+    shape = (*flat.shape, flat.shape[1]) if full else flat.shape
+    return NoiseState(None, flat.new_zeros(shape), 0.0)
 
 
 @torch.no_grad()
@@ -86,13 +90,15 @@ def update_noise(state: NoiseState, gradient: Sequence[Tensor], decay: float = 0
     NoiseState
     """
     g = flatten(gradient)
-    state.mean.mul_(decay).add_(g, alpha=1.0 - decay)
+    if state.last is None:
+        return state._replace(last=g)
+    change = g - state.last
+    half = 0.5 * (1.0 - decay)
     if state.square.ndim == 3:
-        state.square.mul_(decay)
-        state.square.baddbmm_(g.unsqueeze(2), g.unsqueeze(1), alpha=1.0 - decay)
+        state.square.mul_(decay).baddbmm_(change.unsqueeze(2), change.unsqueeze(1), alpha=half)
     else:
-        state.square.mul_(decay).addcmul_(g, g, value=1.0 - decay)
-    return NoiseState(state.mean, state.square, decay * state.weight + 1.0 - decay)
+        state.square.mul_(decay).addcmul_(change, change, value=half)
+    return NoiseState(g, state.square, decay * state.weight + 1.0 - decay)
 
 
 @torch.no_grad()
@@ -109,10 +115,7 @@ def covariance(state: NoiseState, batch_size: int) -> Tensor:
     -------
     torch.Tensor of the shape of ``state.square``
     """
-    mean, square = state.mean / state.weight, state.square / state.weight
-    if square.ndim == 3:
-        return batch_size * (square - mean.unsqueeze(2) * mean.unsqueeze(1))
-    return batch_size * (square - mean.square()).clamp_min(0.0)
+    return state.square * (batch_size / state.weight)
 
 
 def optimal_rate(diagonal: Tensor, n_data: float, batch_size: int) -> Tensor:

@@ -1,18 +1,21 @@
 """Constant-rate gradient descent: parameters, rate and preconditioner."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skbayes._engine.rows import Rows
 from skbayes._sklearn import StrOptions
 from skbayes.samplers import ConstantSGD, constant_sgd
 from skbayes.supervised._classifier import BaseStackClassifier
-from skbayes.supervised._langevin import LangevinMixin, Run
+from skbayes.supervised._langevin import LangevinMixin
 from skbayes.supervised._regressor import BaseStackRegressor
+from skbayes.supervised._run import DESCENT, MEASURED_AT, Run
 
 #: Largest eigenvalue of rate times preconditioner times Hessian: beyond 2 descent is unstable, and
 #: the Ornstein-Uhlenbeck picture asks for small ones.
@@ -76,9 +79,9 @@ class ConstantSGDMixin(LangevinMixin):
         self.random_state = random_state
         self.verbose = verbose
 
-    @property
-    def _averaging(self) -> bool:  # type: ignore[override]
-        return bool(self.averaging)
+    def _averaged_steps(self, rows: Rows) -> int:
+        # of one pass exactly: over more the means spread less than the posterior
+        return max(round(rows.n_data / self._batch_rows(rows)), 1) if self.averaging else 1
 
     def _optimizer(self, scales: list[float], **options: Any) -> Callable[..., Any]:
         return lambda params, lr: ConstantSGD(params)
@@ -86,7 +89,7 @@ class ConstantSGDMixin(LangevinMixin):
     def _batch_rows(self, rows: Rows) -> int:
         if self.batch_size == "auto":
             return min(32, max(int(rows.n_data) // 4, 1))
-        return self.batch_size
+        return min(self.batch_size, len(rows))
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, *args: Any, **kwargs: Any) -> Any:
         # rows in an order of their own, so that the same data in another order, or repeated where
@@ -102,13 +105,18 @@ class ConstantSGDMixin(LangevinMixin):
         n_data, batch_size = run.rows.n_data, run.batch_size
         # the curvature is that of the sum, the rate is for the mean
         largest = safety * MAX_CONTRACTION * n_data / max(curvature, 1e-12)
-        covariance = constant_sgd.covariance(run.noise, batch_size)
         if self.preconditioner is None:
+            covariance = constant_sgd.covariance(run.noise, batch_size)
             rates = constant_sgd.optimal_rate(covariance, n_data, batch_size)
             return min(float(rates.nanmedian()), largest)
+        self._set_matrix(run, largest)
+        return 1.0
+
+    def _set_matrix(self, run: Run, largest: float) -> None:
+        n_data, batch_size = run.rows.n_data, run.batch_size
+        covariance = constant_sgd.covariance(run.noise, batch_size)
         best = {"diagonal": constant_sgd.optimal_diagonal, "full": constant_sgd.optimal_full}
         run.sampler.matrix = best[self.preconditioner](covariance, n_data, batch_size, largest)
-        return 1.0
 
     def _learned(self, run: Run) -> dict[str, Any]:
         return {"batch_size_": run.batch_size}
@@ -120,6 +128,11 @@ class ConstantSGDMixin(LangevinMixin):
         matrix = run.sampler.matrix
         if matrix is not None and matrix.ndim == 3:
             return 0.0  # its eigenvalues are bounded by the curvature that was measured
+        if matrix is not None:
+            parameters = run.sampler.parameters
+            pieces = matrix.sqrt().split([p[0].numel() for p in parameters], 1)
+            run.set_root([r.view(p.shape) for r, p in zip(pieces, parameters, strict=True)])
+            curvature = float(np.median(run.measure(run.root).curvatures))
         return step_size * curvature / run.rows.n_data
 
     def _warm_up(self, run: Run, share: float | None) -> None:
@@ -138,10 +151,23 @@ class ConstantSGDMixin(LangevinMixin):
                 run.noise = constant_sgd.update_noise(
                     run.noise, _gradient(parameters), count / (count + 1.0)
                 )
-            return
-        # a long memory in the second half of warm-up, a short one on the way there
-        seen = max(run.sampler.n_steps - self.n_warmup // 2, N_FIRST)
-        run.noise = constant_sgd.update_noise(run.noise, _gradient(parameters), 1.0 - 1.0 / seen)
+            if self.batch_size != "auto" and 4 * run.batch_size > run.rows.n_data:
+                warnings.warn(
+                    f"batch_size={self.batch_size} is more than a quarter of the "
+                    f"{run.rows.n_data:g} rows: the best rate is beyond what is stable, and the "
+                    "draws spread too little. Use a smaller batch_size, or 'auto'",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+        else:
+            # a long memory in the second half of warm-up, a short one on the way there
+            seen = max(run.sampler.n_steps - self.n_warmup // 2, N_FIRST)
+            decay = 1.0 - 1.0 / seen
+            run.noise = constant_sgd.update_noise(run.noise, _gradient(parameters), decay)
+        if share is not None and self.step_size != "auto" and self.preconditioner is not None:
+            curvature = max(float(run.measure(None).curvatures.max()), 1e-12)
+            safety = MEASURED_AT.get(share, MEASURED_AT[DESCENT])
+            self._set_matrix(run, safety * MAX_CONTRACTION * run.rows.n_data / curvature)
 
 
 #: Minibatches from which the noise is first estimated, and the memory of the estimate at first.
@@ -177,22 +203,25 @@ class ConstantSGDClassifier(ConstantSGDMixin, BaseStackClassifier):
     thinning : int, default=20
         Number of steps from one draw to the next.
     step_size : float or "auto", default="auto"
-        The rate, for the mean loss. ``"auto"``: the best constant rate :math:`2 D S / (N
-        \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the curvature.
+        The rate, for the mean loss; it multiplies the preconditioner. ``"auto"``: the best constant
+        rate :math:`2 D S / (N \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the
+        curvature.
     preconditioner : {"diagonal", "full"} or None, default="diagonal"
         The best preconditioner of that form, from the covariance C of the gradients of single rows
         as estimated in the second half of warm-up: :math:`2 S / (N C_{kk})` or :math:`(2 S / N)
         C^{-1}`. ``"full"`` keeps a matrix for every chain, up to 2000 weights.
     averaging : bool, default=False
-        Whether a draw is the mean over the ``thinning`` steps before it. Over one pass through the
-        rows and more such means are draws from the posterior too where C equals the Hessian, and
-        depend little on the rate.
+        Whether a draw is the mean over the steps of one pass through the rows, N / ``batch_size``
+        of them (draws are then at least so far apart). Where C equals the Hessian such means are
+        about draws from the posterior too, and depend little on the rate; means over more than a
+        pass spread less than it.
     batch_size : int or "auto", default="auto"
-        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows.
-    prior_scale : float, "fan_in" or None, default=1.0
+        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows, as
+        the theory asks for; ``fit`` warns of more.
+    prior_scale : float or "fan_in", default=1.0
         Standard deviation of a Gaussian prior, which makes every chain a posterior mode of all N
         data: a number is that of every weight and bias, ``"fan_in"`` is :math:`1/\sqrt{\text{fan
-        in}}` for weights and 1 for biases, ``None`` is a flat prior.
+        in}}` for weights and 1 for biases.
     module : callable, default=None
         Class or function ``(n_features, n_outputs, **module_params) -> torch.nn.Module`` for a
         network of your own, which returns logits.
@@ -227,9 +256,10 @@ class ConstantSGDClassifier(ConstantSGDMixin, BaseStackClassifier):
     posterior_ : Posterior
         The stack of draws.
     history_ : dict of ndarray
-        ``epoch``, ``train_loss``, ``dur``, ``event_lr``; with ``early_stopping`` ``valid_loss``.
+        ``epoch``, ``train_loss``, ``dur``, ``step_size``, ``curvature`` (the largest, of the sum
+        over all rows). An epoch is a hundredth of the steps.
     n_iter_ : int
-        Number of epochs.
+        Number of steps taken.
     net_ : skorch.NeuralNet
         The net that was trained; not part of a pickle.
     device_ : torch.device
@@ -295,22 +325,25 @@ class ConstantSGDRegressor(ConstantSGDMixin, BaseStackRegressor):
     thinning : int, default=20
         Number of steps from one draw to the next.
     step_size : float or "auto", default="auto"
-        The rate, for the mean loss. ``"auto"``: the best constant rate :math:`2 D S / (N
-        \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the curvature.
+        The rate, for the mean loss; it multiplies the preconditioner. ``"auto"``: the best constant
+        rate :math:`2 D S / (N \operatorname{tr} C)`, or 1 with a preconditioner, bounded by the
+        curvature.
     preconditioner : {"diagonal", "full"} or None, default="diagonal"
         The best preconditioner of that form, from the covariance C of the gradients of single rows
         as estimated in the second half of warm-up: :math:`2 S / (N C_{kk})` or :math:`(2 S / N)
         C^{-1}`. ``"full"`` keeps a matrix for every chain, up to 2000 weights.
     averaging : bool, default=False
-        Whether a draw is the mean over the ``thinning`` steps before it. Over one pass through the
-        rows and more such means are draws from the posterior too where C equals the Hessian, and
-        depend little on the rate.
+        Whether a draw is the mean over the steps of one pass through the rows, N / ``batch_size``
+        of them (draws are then at least so far apart). Where C equals the Hessian such means are
+        about draws from the posterior too, and depend little on the rate; means over more than a
+        pass spread less than it.
     batch_size : int or "auto", default="auto"
-        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows.
-    prior_scale : float, "fan_in" or None, default=1.0
+        Rows a step, S, drawn with replacement. ``"auto"``: 32, at most a quarter of the rows, as
+        the theory asks for; ``fit`` warns of more.
+    prior_scale : float or "fan_in", default=1.0
         Standard deviation of a Gaussian prior, which makes every chain a posterior mode of all N
         data: a number is that of every weight and bias, ``"fan_in"`` is :math:`1/\sqrt{\text{fan
-        in}}` for weights and 1 for biases, ``None`` is a flat prior.
+        in}}` for weights and 1 for biases.
     module : callable, default=None
         Class or function ``(n_features, n_outputs, **module_params) -> torch.nn.Module`` for a
         network of your own, which returns one output (two if ``noise_scale`` is
@@ -344,9 +377,10 @@ class ConstantSGDRegressor(ConstantSGDMixin, BaseStackRegressor):
     posterior_ : Posterior
         The stack of draws.
     history_ : dict of ndarray
-        ``epoch``, ``train_loss``, ``dur``, ``event_lr``; with ``early_stopping`` ``valid_loss``.
+        ``epoch``, ``train_loss``, ``dur``, ``step_size``, ``curvature`` (the largest, of the sum
+        over all rows). An epoch is a hundredth of the steps.
     n_iter_ : int
-        Number of epochs.
+        Number of steps taken.
     net_ : skorch.NeuralNet
         The net that was trained; not part of a pickle.
     device_ : torch.device

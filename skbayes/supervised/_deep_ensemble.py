@@ -13,7 +13,7 @@ from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
-from skbayes._sklearn import Interval
+from skbayes._sklearn import Interval, StrOptions
 from skbayes.nn import RowNoise
 from skbayes.supervised._classifier import BaseStackClassifier
 from skbayes.supervised._epochs import EpochsMixin
@@ -27,7 +27,7 @@ class DeepEnsembleMixin(EpochsMixin):
     _constraints: ClassVar[dict[str, list]] = {
         **EpochsMixin._epoch_constraints,
         "n_members": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchored": ["boolean"],
         "adversarial_epsilon": [Interval(Real, 0, None, closed="neither"), None],
     }
@@ -38,7 +38,7 @@ class DeepEnsembleMixin(EpochsMixin):
         activation="relu",
         *,
         n_members=5,
-        max_iter=200,
+        max_iter="auto",
         learning_rate="cosine",
         learning_rate_init=0.01,
         batch_size="auto",
@@ -91,7 +91,12 @@ class DeepEnsembleMixin(EpochsMixin):
                 raise ValueError(
                     "anchored=True needs a prior to draw the anchors from, but prior_scale=None"
                 )
-            anchors = self._last_anchors if resume else self._draw_anchors(stack, likelihood, rng)
+            anchors = self._draw_anchors(stack, likelihood, rng)
+            if resume:  # those of the last fit, but for what is new
+                last = getattr(self, "_last_anchors", {})
+                for name, anchor in anchors.items():
+                    if name in last and last[name].shape == anchor.shape:
+                        anchors[name] = last[name].to(anchor)
             self._perturb(rows, likelihood, rng)
         if resume:
             self._continue_from(stack, self.posterior_, likelihood)
@@ -118,7 +123,7 @@ class DeepEnsembleMixin(EpochsMixin):
         return {
             name: torch.empty_like(p).normal_(generator=generator).mul_(q**-0.5)
             for (name, p), q in zip(stack.named_parameters(), precisions, strict=True)
-            if name not in likelihood.half_normal
+            if p.requires_grad and name not in likelihood.half_normal
         }
 
     def _perturb(self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState) -> None:
@@ -153,8 +158,9 @@ class DeepEnsembleClassifier(DeepEnsembleMixin, BaseStackClassifier):
         :data:`skbayes.nn.ACTIVATIONS`.
     n_members : int, default=5
         Number of members. All train together, as one stacked network.
-    max_iter : int, default=200
-        Number of passes through the data.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data. ``"auto"``: 200, and more where that is less than 2000
+        steps.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Whether the rate falls to zero over the run.
     learning_rate_init : float, default=0.01
@@ -268,8 +274,9 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
         they are far from 0, or their spread is far from 1.
     n_members : int, default=5
         Number of members. All train together, as one stacked network.
-    max_iter : int, default=200
-        Number of passes through the data.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data. ``"auto"``: 200, and more where that is less than 2000
+        steps.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Whether the rate falls to zero over the run.
     learning_rate_init : float, default=0.01
@@ -367,7 +374,7 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
         noise_scale="heteroscedastic",
         normalize_y=False,
         n_members=5,
-        max_iter=200,
+        max_iter="auto",
         learning_rate="cosine",
         learning_rate_init=0.01,
         batch_size="auto",

@@ -13,10 +13,13 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skbayes._engine.build import build_net, hold_back, prior_precisions
 from skbayes._engine.net import StackNet
-from skbayes._engine.rows import Rows
+from skbayes._engine.rows import Rows, count_batches
 from skbayes._engine.seeds import make_generator
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.supervised._likelihood import Likelihood
+
+#: What ``max_iter="auto"`` stands for: so many epochs, and no fewer steps than this.
+AUTO_EPOCHS, AUTO_STEPS = 200, 2000
 
 
 class EpochsMixin:
@@ -38,7 +41,7 @@ class EpochsMixin:
         rows: Rows,
         likelihood: Likelihood,
         rng: np.random.RandomState,
-        epochs: int,
+        epochs: int | str,
         *,
         anchors: Mapping[str, Tensor] | None = None,
         net_class: type[StackNet] = StackNet,
@@ -48,9 +51,11 @@ class EpochsMixin:
         if self.early_stopping:
             train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
             callbacks.append(stopping)
+        batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        if isinstance(epochs, str):
+            epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // count_batches(len(train_rows), batch_size)))
         if self.learning_rate == "cosine" and epochs > 0:
             callbacks.append(LRScheduler(CosineAnnealingLR, T_max=epochs))
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
         net = build_net(
             stack,
             likelihood.criterion,

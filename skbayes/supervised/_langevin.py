@@ -37,9 +37,8 @@ class LangevinMixin(ChainMixin):
     _full_batch_rows = 1000
     #: Part of the minibatches' noise that counts in the first half of warm-up.
     _early_noise = 0.01
-    #: Whether minibatches are drawn with replacement, and draws are means over steps.
+    #: Whether minibatches are drawn with replacement.
     _replacement = False
-    _averaging = False
 
     n_draws: int
     step_size: Any
@@ -68,13 +67,14 @@ class LangevinMixin(ChainMixin):
     def _stiffness(self, run: Run, step_size: float, curvature: float) -> float:
         """How large a step is for a curvature; see :data:`MAX_STIFFNESS`."""
 
-    def _plan(self) -> Sequence[int]:
+    def _averaged_steps(self, rows: Rows) -> int:
+        """Number of steps that a draw is the mean over."""
+        return 1
+
+    def _plan(self, rows: Rows) -> Sequence[int]:
         """Numbers of the steps after which a draw is kept."""
-        return range(
-            self.n_warmup + self.thinning,
-            self.n_warmup + self.n_draws * self.thinning + 1,
-            self.thinning,
-        )
+        spacing = max(self.thinning, self._averaged_steps(rows))
+        return range(self.n_warmup + spacing, self.n_warmup + self.n_draws * spacing + 1, spacing)
 
     def _schedule(self, step_size: float, start: int) -> Schedule:
         """The schedule that takes ``step_size`` at step number ``start``."""
@@ -146,7 +146,7 @@ class LangevinMixin(ChainMixin):
         stack = self._build_stack(rows, likelihood, self.n_chains, rng)
         if resume:
             self._continue_from(stack, self._chain_ends, likelihood)
-        run = self._prepare(stack, rows, likelihood, rng, self._plan(), descend=not resume)
+        run = self._prepare(stack, rows, likelihood, rng, self._plan(rows), descend=not resume)
         net = run.net
         trained = self._train(net, rows, "steps")
         n_taken = net.optimizer_.n_steps

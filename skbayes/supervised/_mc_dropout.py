@@ -11,7 +11,7 @@ from torch import nn
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
-from skbayes._sklearn import Interval
+from skbayes._sklearn import Interval, StrOptions
 from skbayes.nn import StackedMLP
 from skbayes.nn._dropout import DropoutMLP, masked_draws
 from skbayes.supervised._classifier import BaseStackClassifier
@@ -27,7 +27,7 @@ class MCDropoutMixin(EpochsMixin):
         **EpochsMixin._epoch_constraints,
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
     module = None  # masks are made for the default network
     module_params = None
@@ -39,7 +39,7 @@ class MCDropoutMixin(EpochsMixin):
         *,
         dropout=0.1,
         n_draws=50,
-        max_iter=200,
+        max_iter="auto",
         learning_rate="cosine",
         learning_rate_init=0.01,
         batch_size="auto",
@@ -127,8 +127,9 @@ class MCDropoutClassifier(MCDropoutMixin, BaseStackClassifier):
         Probability with which a hidden unit is left out, in [0, 1).
     n_draws : int, default=50
         Number of draws: networks with units left out at random, the same for all rows.
-    max_iter : int, default=200
-        Number of passes through the data.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data. ``"auto"``: 200, and more where that is less than 2000
+        steps.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Whether the rate falls to zero over the run.
     learning_rate_init : float, default=0.01
@@ -232,8 +233,9 @@ class MCDropoutRegressor(MCDropoutMixin, BaseStackRegressor):
         Probability with which a hidden unit is left out, in [0, 1).
     n_draws : int, default=50
         Number of draws: networks with units left out at random, the same for all rows.
-    max_iter : int, default=200
-        Number of passes through the data.
+    max_iter : int or "auto", default="auto"
+        Number of passes through the data. ``"auto"``: 200, and more where that is less than 2000
+        steps.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Whether the rate falls to zero over the run.
     learning_rate_init : float, default=0.01
@@ -318,7 +320,7 @@ class MCDropoutRegressor(MCDropoutMixin, BaseStackRegressor):
         normalize_y=False,
         dropout=0.1,
         n_draws=50,
-        max_iter=200,
+        max_iter="auto",
         learning_rate="cosine",
         learning_rate_init=0.01,
         batch_size="auto",

@@ -20,8 +20,8 @@ class Recorder:
         Numbers of the steps after which a draw is kept, increasing.
     weighted : bool, default=True
         Whether draws count in proportion to the steps by which they were reached.
-    averaging : bool, default=False
-        Whether a draw is the mean over the steps since the one before, not the last of them.
+    averaging : int, default=1
+        Number of steps, up to the planned one, that a draw is the mean over.
 
     Attributes
     ----------
@@ -37,11 +37,10 @@ class Recorder:
         steps: Sequence[int],
         *,
         weighted: bool = True,
-        averaging: bool = False,
+        averaging: int = 1,
     ) -> None:
         self._weighted = weighted
         self.steps = list(steps)
-        self._since = self.steps[0] - (self.steps[1] - self.steps[0] if len(self.steps) > 1 else 1)
         self._averaging = averaging
         self._parameters = dict(module.named_parameters())
         self._draws = {
@@ -65,15 +64,11 @@ class Recorder:
         k = self.n_recorded
         if k == len(self.steps):
             return
-        if self._averaging and step_number > self._since:
-            self._average(k, step_number - self._since)
+        count = step_number - self.steps[k] + self._averaging
+        if count > 0:
+            self._average(k, count)
         if step_number != self.steps[k]:
             return
-        if self._averaging:
-            self._since = step_number
-        else:
-            for name, p in self._parameters.items():
-                self._draws[name][:, k] = p.data
         self.step_sizes[k] = step_size
         self.n_recorded = k + 1
 

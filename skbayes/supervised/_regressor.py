@@ -7,7 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import (
+    assert_all_finite,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 
 from skbayes._engine.build import check_hidden_layer_sizes
 from skbayes._engine.posterior import Posterior
@@ -234,11 +239,13 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         skbayes.metrics.gaussian_nll : The same of the Gaussian with the mixture's moments.
         """
         X = self._validate_predict(X)
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+        y = column_or_1d(y, dtype=np.float64, input_name="y")
+        assert_all_finite(y, input_name="y")
         check_consistent_length(X, y)
 
         def density(mean: np.ndarray, variance: np.ndarray, y: np.ndarray) -> np.ndarray:
-            terms = -0.5 * ((y - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
+            with np.errstate(over="ignore"):  # infinitely unlikely is what it is
+                terms = -0.5 * ((y - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
             return logsumexp(terms, axis=0)[None] - np.log(len(mean))
 
         return self._by_rows(X, density, y)[0]

@@ -84,7 +84,10 @@ class Run:
         self.net = net
         self.sampler: Any = net.optimizer_
         self.recorder = Recorder(
-            net.module_, plan, weighted=estimator._decreasing, averaging=estimator._averaging
+            net.module_,
+            plan,
+            weighted=estimator._decreasing,
+            averaging=estimator._averaged_steps(rows),
         )
         self.rows, self.batch_size, self.generator = rows, batch_size, generator
         self.steps_per_epoch = net.iterator_train__steps_per_epoch

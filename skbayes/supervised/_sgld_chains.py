@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from skbayes._engine.rows import Rows
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.samplers import SGLD, constant, cyclical, polynomial, rmsprop
 from skbayes.samplers.schedules import Schedule
@@ -118,9 +119,9 @@ class SGLDMixin(LangevinMixin):
         period = int(np.ceil(sampling / (1.0 - self.exploration)))
         return period, period - sampling, shares
 
-    def _plan(self) -> Sequence[int]:
+    def _plan(self, rows: Rows) -> Sequence[int]:
         if self.schedule != "cyclical":
-            return super()._plan()
+            return super()._plan(rows)
         period, exploring, shares = self._cycle()
         return [
             self.n_warmup + cycle * period + exploring + (k + 1) * self.thinning
