@@ -40,7 +40,7 @@ def minibatches(estimator):
     """The stochastic path: shuffles as well as noise."""
     if "batch_size" not in estimator.get_params():  # HMC sees all rows always
         return clone(estimator)
-    return clone(estimator).set_params(batch_size=16)
+    return clone(estimator).set_params(batch_size=15)
 
 
 @ALL
