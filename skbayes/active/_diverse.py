@@ -52,7 +52,7 @@ def k_center(
     Examples
     --------
     >>> from skbayes.active.batch import k_center
-    >>> k_center([[0.0], [1.0], [9.0]], 2, labelled=[[0.5]])
+    >>> k_center([[0.0], [1.0], [9.0]], 2, labelled=[[0.7]])
     array([2, 0])
     """
     rows = _embedding(embedding)
