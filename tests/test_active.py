@@ -570,6 +570,7 @@ def test_parameters_leave_the_data_out():
         "batch",
         "epsilon",
         "refit",
+        "journal",
         "random_state",
     }
     text = repr(learner)

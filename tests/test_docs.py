@@ -20,6 +20,7 @@ NAMESPACES = [
     "skbayes.active.disagreement",
     "skbayes.active.dropout",
     "skbayes.active.expected_error",
+    "skbayes.active.journal",
     "skbayes.active.multilabel",
     "skbayes.active.uncertainty",
     "skbayes.active.utils.combination",

@@ -7,6 +7,7 @@ import numpy as np
 
 from skbayes.active._base import BaseLearner
 from skbayes.active._checks import new_random_state
+from skbayes.active._journaled import Journaled
 from skbayes.active._query import Querying
 from skbayes.active._training import (
     find_warm_route,
@@ -17,7 +18,7 @@ from skbayes.active._training import (
 )
 
 
-class ActiveLearner(Querying, BaseLearner):
+class ActiveLearner(Journaled, Querying, BaseLearner):
     """Learner that chooses which rows of a pool to have labelled.
 
     ``query`` picks rows of the pool, somebody labels them, ``teach`` learns from the labels. Names
@@ -68,6 +69,9 @@ class ActiveLearner(Querying, BaseLearner):
         pipeline the leading steps stay as they were first fitted. Hand over the labels that a
         fitted estimator was fitted on, or it goes on without them. An estimator that can do neither
         is an error. Makes no difference to a detector with ``fit_labels``.
+    journal : str, path-like or None, default=None
+        File that holds every label, durable before ``teach`` returns, with what was asked when and
+        why; see :meth:`resume`. It must be a new one. One process at a time holds it.
     random_state : int, RandomState instance or None, default=None
         Breaks ties, draws batches and bootstrap samples. None is different in every run; numpy's
         global state is never touched.
@@ -82,6 +86,10 @@ class ActiveLearner(Querying, BaseLearner):
         Their labels.
     classes_ : ndarray of shape (n_classes,)
         Those of a fitted classifier.
+    labelled_ : ndarray of int
+        Positions in the pool of the rows labelled so far; with a journal only.
+    skipped_ : ndarray of int
+        Positions in the pool of the rows that were skipped; with a journal only.
 
     Raises
     ------
@@ -138,6 +146,7 @@ class ActiveLearner(Querying, BaseLearner):
         batch: str | Callable[..., Any] | None = None,
         epsilon: float | Callable[[int], float] = 0.0,
         refit: str = "full",
+        journal: Any = None,
         random_state: Any = None,
         **fit_kwargs: Any,
     ) -> None:
@@ -150,6 +159,7 @@ class ActiveLearner(Querying, BaseLearner):
         self.batch = batch
         self.epsilon = epsilon
         self.refit = refit
+        self.journal = journal
         self.random_state = random_state
         self.X_training = None
         self.y_training = None
@@ -157,6 +167,8 @@ class ActiveLearner(Querying, BaseLearner):
         if (X_training is None) != (y_training is None):
             given, missing = ("X", "y") if y_training is None else ("y", "X")
             raise ValueError(f"{given}_training was given without {missing}_training")
+        if journal is not None:
+            self._open_journal("journal")
         if X_training is not None:
             self.fit(X_training, y_training, bootstrap=bootstrap_init, **fit_kwargs)
         elif fit_kwargs:
@@ -168,11 +180,20 @@ class ActiveLearner(Querying, BaseLearner):
     # -- the loop ---------------------------------------------------------------------------------
 
     def teach(
-        self, X: Any, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any
+        self,
+        X: Any,
+        y: Any,
+        bootstrap: bool = False,
+        only_new: bool = False,
+        *,
+        indices: Any = None,
+        **fit_kwargs: Any,
     ) -> "ActiveLearner":
         """Take new labels in and retrain as ``refit`` says.
 
-        All or nothing: if training raises, the labels are not taken in.
+        All or nothing: if training raises, the labels are not taken in. With a journal they are on
+        the disk when this returns, and a row that was taught before with the same label is not
+        taken in again.
 
         Parameters
         ----------
@@ -185,6 +206,9 @@ class ActiveLearner(Querying, BaseLearner):
         only_new : bool, default=False
             Whether to train on the new rows alone, for an estimator whose ``fit`` goes on from
             where it was. They are kept with the others all the same.
+        indices : array-like of int of shape (n_samples,), default=None
+            Positions of the rows in the pool, for a journal. None are those at which they were
+            asked for, if they were.
         **fit_kwargs
             Further arguments of the method that trains.
 
@@ -205,7 +229,15 @@ class ActiveLearner(Querying, BaseLearner):
                 f"estimator={type(self.estimator).__name__} is an outlier detector without "
                 "fit_labels: fit would forget its density for that of the labelled rows alone"
             )
-        self._teach(X, y, bootstrap, only_new, fit_kwargs)
+        self._with_new(X, y)
+        options = {"bootstrap": bootstrap, "only_new": only_new, "fit_kwargs": fit_kwargs}
+        X, y, event = self._write_down("teach", X, y, indices, options)
+        if X is not None:
+            try:
+                self._learn("teach", X, y, options)
+            except BaseException:
+                self._take_back(event)
+                raise
         return self
 
     def fit(self, X: Any, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> "ActiveLearner":
@@ -234,8 +266,13 @@ class ActiveLearner(Querying, BaseLearner):
         self._check_parameters()
         self._check_new(X, y)
         self._restart_stream()  # an integer seed starts anew: to fit twice is to fit once
-        train(self.estimator, *self._sampled(X, y, bootstrap), fit_kwargs)
-        self.X_training, self.y_training = X, y
+        options = {"bootstrap": bootstrap, "fit_kwargs": fit_kwargs}
+        X, y, event = self._write_down("fit", X, y, None, options)
+        try:
+            self._learn("fit", X, y, options)
+        except BaseException:
+            self._take_back(event)
+            raise
         return self
 
     # -- pieces -----------------------------------------------------------------------------------
@@ -258,6 +295,23 @@ class ActiveLearner(Querying, BaseLearner):
                 seen = X, y
         fitting(self.estimator, *self._sampled(*seen, bootstrap, rng), fit_kwargs)
         self.X_training, self.y_training = X_all, y_all
+
+    def _fit_afresh(self, X: Any, y: Any, bootstrap: bool, fit_kwargs: dict[str, Any]) -> None:
+        train(self.estimator, *self._sampled(X, y, bootstrap), fit_kwargs)
+        self.X_training, self.y_training = X, y
+
+    def _learn(self, kind: str, X: Any, y: Any, options: dict[str, Any]) -> None:
+        if kind == "fit":
+            self._fit_afresh(X, y, options["bootstrap"], options["fit_kwargs"])
+        else:
+            bootstrap, only_new = options["bootstrap"], options["only_new"]
+            self._teach(X, y, bootstrap, only_new, options["fit_kwargs"])
+
+    def _retrain(self, y: Any) -> None:
+        self._fit_afresh(self.X_training, y, False, {})
+
+    def _goes_on(self) -> bool:
+        return self._is_warm()
 
     def _check_parameters(self) -> None:
         self._check_asking()

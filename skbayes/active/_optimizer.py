@@ -61,6 +61,8 @@ class BayesianOptimizer(ActiveLearner):
         See :class:`ActiveLearner`.
     refit : {"full", "warm"}, default="full"
         See :class:`ActiveLearner`.
+    journal : str, path-like or None, default=None
+        See :class:`ActiveLearner`.
     random_state : int, RandomState instance or None, default=None
         See :class:`ActiveLearner`.
     **fit_kwargs
@@ -126,6 +128,7 @@ class BayesianOptimizer(ActiveLearner):
         batch: str | Callable[..., Any] | None = None,
         epsilon: float | Callable[[int], float] = 0.0,
         refit: str = "full",
+        journal: Any = None,
         random_state: Any = None,
         **fit_kwargs: Any,
     ) -> None:
@@ -142,6 +145,7 @@ class BayesianOptimizer(ActiveLearner):
             batch=batch,
             epsilon=epsilon,
             refit=refit,
+            journal=journal,
             random_state=random_state,
             **fit_kwargs,
         )
@@ -204,30 +208,10 @@ class BayesianOptimizer(ActiveLearner):
 
     # -- the loop ---------------------------------------------------------------------------------
 
-    def fit(
-        self, X: Any, y: Any, bootstrap: bool = False, **fit_kwargs: Any
-    ) -> "BayesianOptimizer":
-        """Forget all values so far and train on these.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Their values.
-        bootstrap : bool, default=False
-            Whether to train on a bootstrap sample.
-        **fit_kwargs
-            Further arguments of the estimator's ``fit``.
-
-        Returns
-        -------
-        self : BayesianOptimizer
-        """
-        super().fit(X, y, bootstrap, **fit_kwargs)
+    def _fit_afresh(self, X: Any, y: Any, *args: Any) -> None:
+        super()._fit_afresh(X, y, *args)
         self.X_max, self.y_max = None, -np.inf
         self._set_max(X, y)
-        return self
 
     def _teach(self, X: Any, y: Any, *args: Any, **kwargs: Any) -> None:
         super()._teach(X, y, *args, **kwargs)

@@ -103,6 +103,56 @@ def stack_rows(old: Any, new: Any, name: str) -> Any:
         ) from error
 
 
+def stack_all(parts: list[Any], name: str) -> Any:
+    """Stack many parts of the same kind at once.
+
+    Parameters
+    ----------
+    parts : list of {array-like, sparse matrix, DataFrame, Series, mapping}
+        At least one.
+    name : str
+        What an error calls them.
+
+    Returns
+    -------
+    object
+        Of the parts' kind.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if all(type(part) is np.ndarray for part in parts):
+        return np.concatenate(parts)
+    if all(sparse.issparse(part) for part in parts):
+        return sparse.vstack(parts, format="csr")
+    if all(hasattr(part, "iloc") for part in parts):
+        import pandas as pd
+
+        return pd.concat(parts)
+    result = first
+    for part in parts[1:]:
+        result = stack_rows(result, part, name)
+    return result
+
+
+def own_rows(X: Any) -> list[Any]:
+    """Split data in rows, each of X's kind and with memory of its own.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame, Series, mapping}
+        Data.
+
+    Returns
+    -------
+    list of object
+        Data of one row each.
+    """
+    rows = [take_rows(X, np.array([index])) for index in range(count_rows(X, "X"))]
+    # a row taken of a memory-mapped array is one too, and would be stored as its file
+    return [np.array(row) if isinstance(row, np.ndarray) else row for row in rows]
+
+
 def check_training_rows(X: Any, y: Any) -> None:
     """Check that rows and labels are as many, and at least one.
 
