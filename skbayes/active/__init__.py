@@ -3,8 +3,10 @@
 from skbayes.active._committee import Committee
 from skbayes.active._committee_regressor import CommitteeRegressor
 from skbayes.active._deep import DeepActiveLearner
+from skbayes.active._display import LearningCurveDisplay
 from skbayes.active._learner import ActiveLearner
 from skbayes.active._optimizer import BayesianOptimizer
+from skbayes.active._run import LearningCurve
 from skbayes.active.acquisition import (
     ACQUISITIONS,
     bald,
@@ -50,6 +52,8 @@ __all__ = [
     "Committee",
     "CommitteeRegressor",
     "DeepActiveLearner",
+    "LearningCurve",
+    "LearningCurveDisplay",
     "badge",
     "bald",
     "batch_bald",

@@ -11,10 +11,11 @@ from skbayes.active._base import Randomized
 from skbayes.active._checks import ParameterError, new_random_state
 from skbayes.active._query import Querying
 from skbayes.active._rows import check_training_rows, stack_rows
+from skbayes.active._run import Running
 from skbayes.active.utils.data import data_hstack
 
 
-class BaseCommittee(Querying, Randomized, BaseEstimator):
+class BaseCommittee(Running, Querying, Randomized, BaseEstimator):
     """Base of the committees: how they are taught; a subclass says how they vote.
 
     It has the attributes ``learner_list``, ``query_strategy``, ``on_transformed``,

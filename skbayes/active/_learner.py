@@ -9,6 +9,7 @@ from skbayes.active._base import BaseLearner
 from skbayes.active._checks import new_random_state
 from skbayes.active._journaled import Journaled
 from skbayes.active._query import Querying
+from skbayes.active._run import Running
 from skbayes.active._training import (
     find_warm_route,
     is_detector,
@@ -18,7 +19,7 @@ from skbayes.active._training import (
 )
 
 
-class ActiveLearner(Journaled, Querying, BaseLearner):
+class ActiveLearner(Running, Journaled, Querying, BaseLearner):
     """Learner that chooses which rows of a pool to have labelled.
 
     ``query`` picks rows of the pool, somebody labels them, ``teach`` learns from the labels. Names
