@@ -150,7 +150,8 @@ class Running:
         score = _scorer(self, X_test, y_test, scoring)
         curve = LearningCurve()
         before = _seen(self)
-        _note(curve, self, score)
+        n_start = 0 if self.X_training is None else count_rows(self.X_training, "X_training")
+        _note(curve, n_start, self.X_training is not None, score)
         with _Bar(progress, n_queries) as bar:
             for n_done in _rounds(n_queries):
                 taken = np.unique(np.concatenate([before, curve.indices, curve.skipped])).astype(
@@ -168,7 +169,7 @@ class Running:
                     **(query_kwargs or {}),
                 )
                 finished = self._answer(ask, X_pool, indices, rows, curve, fit_kwargs or {})
-                _note(curve, self, score)
+                _note(curve, n_start, self.X_training is not None, score)
                 bar.advance(curve)
                 if not finished:
                     curve.stopped_by = "the oracle quit"
@@ -307,11 +308,12 @@ def _scorer(learner: Any, X_test: Any, y_test: Any, scoring: Any) -> Callable[[]
     return lambda: float(scorer(learner, X_test, y_test))
 
 
-def _note(curve: LearningCurve, learner: Any, score: Callable[[], float] | None) -> None:
-    known = learner.X_training
-    curve.n_labels.append(0 if known is None else count_rows(known, "X_training"))
+def _note(
+    curve: LearningCurve, n_start: int, fitted: bool, score: Callable[[], float] | None
+) -> None:
+    curve.n_labels.append(n_start + len(curve.indices))
     if score is not None:
-        curve.scores.append(score() if known is not None else np.nan)
+        curve.scores.append(score() if fitted else np.nan)
 
 
 def _as_labels(answers: list[Any], ask: Any) -> Any:
