@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator
 
 from skbayes.active._base import Randomized
 from skbayes.active._checks import ParameterError, new_random_state
+from skbayes.active._fingerprint import row_hashes
 from skbayes.active._query import Querying
-from skbayes.active._rows import check_training_rows, stack_rows
+from skbayes.active._rows import check_training_rows, stack_all, take_rows
 from skbayes.active._run import Running
 from skbayes.active.utils.data import data_hstack
 
@@ -34,21 +35,30 @@ class BaseCommittee(Running, Querying, Randomized, BaseEstimator):
     @property
     def X_training(self) -> Any:
         """Rows that the members were taught; None before there are any."""
-        return _stacked([learner.X_training for learner in self._distinct()], "X")
+        return self._union("X_training")
 
     @property
     def y_training(self) -> Any:
         """Labels of these rows."""
-        return _stacked([learner.y_training for learner in self._distinct()], "y")
+        return self._union("y_training")
 
-    def _distinct(self) -> list[Any]:
-        """Members that have data, without those taught just what another one was."""
+    def _union(self, name: str) -> Any:
+        """Rows, or labels, of all members; what several were taught counts once."""
+        taught = [m for m in self.learner_list if getattr(m, "X_training", None) is not None]
         distinct: list[Any] = []
-        for learner in self.learner_list:
-            rows = getattr(learner, "X_training", None)
-            if rows is not None and not any(_same(rows, m.X_training) for m in distinct):
+        for learner in taught:
+            if not any(_same(learner.X_training, other.X_training) for other in distinct):
                 distinct.append(learner)
-        return distinct
+        if not distinct:
+            return None
+        data = stack_all([getattr(learner, name) for learner in distinct], name)
+        if len(distinct) == 1:
+            return data
+        hashes = row_hashes(stack_all([learner.X_training for learner in distinct], "X"))
+        first: dict[bytes, int] = {}
+        for place, row_hash in enumerate(hashes):
+            first.setdefault(row_hash, place)
+        return take_rows(data, np.array(list(first.values())))
 
     def fit(self, X: Any, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Any:
         """Let every member forget all labels so far and train on these.
@@ -172,13 +182,6 @@ class BaseCommittee(Running, Querying, Randomized, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return all(learner.__sklearn_is_fitted__() for learner in self.learner_list)
-
-
-def _stacked(parts: list[Any], name: str) -> Any:
-    result = parts[0] if parts else None
-    for part in parts[1:]:
-        result = stack_rows(result, part, name)
-    return result
 
 
 def _same(rows: Any, others: Any) -> bool:
