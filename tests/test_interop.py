@@ -218,7 +218,9 @@ def test_committee_strategies_of_modal_in_our_committee(strategy):
     name = "KL_max_disagreement" if strategy == "max_disagreement" else strategy
     values = getattr(active.disagreement, name)(ours, X)
     np.testing.assert_allclose(np.sort(values[indices]), np.sort(metrics), atol=1e-12)
-    assert len(theirs.teach(rows, y[indices]).y_training) == 35
+    # what both members were taught counts once
+    seen = np.unique(np.vstack([X[::10], X[1::10], rows]), axis=0)
+    assert len(theirs.teach(rows, y[indices]).y_training) == len(seen)
 
 
 @pytest.mark.parametrize("strategy", ["PI", "EI", "UCB"])
