@@ -10,14 +10,14 @@ from skbayes.active._checks import check_draws, check_n_instances, new_random_st
 from skbayes.active._selection import highest
 
 #: Entries of the largest array of a block
-_BLOCK = 2**21
+_BLOCK = 2**18
 
 
 def batch_bald(
     draws: Any,
     n_instances: int = 1,
     *,
-    n_configurations: int = 1000,
+    n_configurations: int = 500,
     n_candidates: int | None = None,
     random_state: Any = None,
 ) -> np.ndarray:
@@ -36,7 +36,7 @@ def batch_bald(
         Class probabilities of every draw; at least two draws.
     n_instances : int, default=1
         Number of rows.
-    n_configurations : int, default=1000
+    n_configurations : int, default=500
         Number of configurations of labels.
     n_candidates : int, default=None
         Only so many rows, those of highest BALD, are considered; None considers all.

@@ -125,7 +125,8 @@ def check_draws(draws: Any, needs_several: str | None = None) -> np.ndarray:
             f"draws lie between {low:.6g} and {high:.6g}; probabilities lie between 0 and 1 (a "
             "softmax forgotten?)"
         )
-    error = np.abs(draws.sum(axis=-1) - 1)  # (draws, rows)
+    ones = np.ones(n_classes, dtype=draws.dtype)
+    error = np.abs(draws @ ones - 1)  # (draws, rows); a product is several times faster than a sum
     if error.max() > _TOLERANCE:
         draw, row = np.unravel_index(error.argmax(), error.shape)
         raise ValueError(

@@ -37,8 +37,8 @@ def least_confidence(draws: np.ndarray) -> np.ndarray:
     >>> least_confidence([[[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]])
     array([0.5, 0. ])
     """
-    mean = check_draws(draws).mean(axis=0)  # (rows, classes)
-    return 1 - mean.max(axis=-1)  # (rows,)
+    mean = mean_draw(check_draws(draws))  # (rows, classes)
+    return 1 - largest(mean)  # (rows,)
 
 
 def margin(draws: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def margin(draws: np.ndarray) -> np.ndarray:
     >>> margin([[[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]])
     array([-0.25, -1.  ])
     """
-    mean = check_draws(draws).mean(axis=0)  # (rows, classes)
+    mean = mean_draw(check_draws(draws))  # (rows, classes)
     if mean.shape[-1] == 1:
         return -mean[:, 0]  # the second class is one that never comes
     best = np.partition(mean, -2, axis=-1)[:, -2:]  # (rows, 2): second, first
@@ -105,7 +105,7 @@ def entropy(draws: np.ndarray) -> np.ndarray:
     >>> entropy([[[0.5, 0.5], [1.0, 0.0]]])
     array([0.69314718, 0.        ])
     """
-    mean = check_draws(draws).mean(axis=0)  # (rows, classes)
+    mean = mean_draw(check_draws(draws))  # (rows, classes)
     return entr(mean).sum(axis=-1)  # (rows,)
 
 
@@ -357,3 +357,38 @@ def least_certain(scores: np.ndarray) -> np.ndarray:
     array([-3., -1.])
     """
     return -np.abs(check_scores(scores))
+
+
+def mean_draw(draws: np.ndarray) -> np.ndarray:
+    """Mean of the draws; of one draw itself, without a copy.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n_samples, n_classes)
+        Probabilities.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+    """
+    return draws[0] if len(draws) == 1 else draws.mean(axis=0)
+
+
+def largest(proba: np.ndarray) -> np.ndarray:
+    """Maximum over few columns: column by column, several times faster than along rows.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_classes)
+        Probabilities.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    if proba.ndim != 2 or not 0 < proba.shape[1] <= 64:
+        return proba.max(axis=1)
+    result = proba[:, 0].copy()
+    for column in range(1, proba.shape[1]):
+        np.maximum(result, proba[:, column], out=result)
+    return result
