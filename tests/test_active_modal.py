@@ -969,3 +969,45 @@ def test_stream_based_sampling():
             learner.teach(row.reshape(1, -1), label.reshape(-1))
             asked += 1
     assert 0 < asked < 22 and len(learner.y_training) == 3 + asked
+
+
+# -- every strategy -------------------------------------------------------------------------------
+
+STRATEGIES = {
+    **{name: getattr(uncertainty, name) for name in NAMES["uncertainty"].split()[3:]},
+    **{name: getattr(disagreement, name) for name in NAMES["disagreement"].split()[3:]},
+    **{name: getattr(acquisition, name) for name in NAMES["acquisition"].split()[6:]},
+    **{name: getattr(multilabel, name) for name in NAMES["multilabel"].split()},
+    "uncertainty_batch_sampling": batch.uncertainty_batch_sampling,
+    "expected_error_reduction": expected_error_reduction,
+}
+
+
+def learner_for(name):
+    if name in NAMES["acquisition"] or name == "max_std_sampling":
+        return BayesianOptimizer(GaussianProcessRegressor(optimizer=None), None, X[::30], Y[::30])
+    if name in NAMES["multilabel"].split():
+        labels = (X[::10, :3] > X[:, :3].mean(axis=0)).astype(int)
+        return ActiveLearner(OneVsRestClassifier(LogisticRegression()), None, X[::10], labels)
+    members = [ActiveLearner(GaussianNB(), None, X[i::25], Y[i::25]) for i in range(2)]
+    return members[0] if name == "expected_error_reduction" else Committee(members)
+
+
+@pytest.mark.parametrize("random_tie_break", [False, True])
+@pytest.mark.parametrize("copies", [False, True])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_returns_distinct_rows_for_every_number(name, copies, random_tie_break):
+    strategy, learner = STRATEGIES[name], learner_for(name)
+    pool = X[[7] * 6] if copies else X[1:150:29]
+    seeded = {"random_tie_break": True, "random_state": 0} if random_tie_break else {}
+    if name == "uncertainty_batch_sampling":
+        seeded = {}
+    for n_instances in range(1, 7):
+        indices, metrics = strategy(learner, pool, n_instances=n_instances, **seeded)
+        assert sorted(set(indices.tolist())) == sorted(indices.tolist())
+        assert len(indices) == len(metrics) == n_instances
+        assert 0 <= indices.min() and indices.max() < 6
+        again, _ = strategy(learner, pool, n_instances=n_instances, **seeded)
+        np.testing.assert_array_equal(indices, again)
+    with pytest.raises(ValueError, match="n_instances=7 rows were asked for, but the pool has 6"):
+        strategy(learner, pool, n_instances=7, **seeded)

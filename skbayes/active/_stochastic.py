@@ -141,13 +141,12 @@ def softrank_batch(
     utilities = _checked(utilities, n_instances, beta)
     rng = new_random_state(random_state)
     order = np.lexsort((rng.random_sample(len(utilities)), -utilities))
-    rank = np.empty(len(utilities))
-    rank[order] = np.arange(1, len(utilities) + 1)
-    return _perturbed(-np.log(rank), n_instances, beta, rng)
+    rank = np.arange(1.0, len(utilities) + 1)
+    return order[_perturbed(-np.log(rank, out=rank), n_instances, beta, rng)]
 
 
 def _checked(utilities: Any, n_instances: int, beta: float) -> np.ndarray:
-    utilities = check_utilities(utilities).astype(np.float64)
+    utilities = check_utilities(utilities).astype(np.float64, copy=False)
     check_n_instances(n_instances, len(utilities))
     if not beta > 0:
         raise ValueError(f"beta={beta!r} must be larger than 0")
@@ -156,6 +155,8 @@ def _checked(utilities: Any, n_instances: int, beta: float) -> np.ndarray:
 
 def _perturbed(worth: np.ndarray, n_instances: int, beta: float, random_state: Any) -> np.ndarray:
     rng = new_random_state(random_state)
-    noise = rng.gumbel(size=len(worth)) / beta
+    noise = rng.gumbel(size=len(worth))  # as large as the pool, like all here: one at a time
+    noise /= beta
+    noise += worth
     # rows of worth -inf (no utility at all) stay last, among themselves at random
-    return highest(worth + noise, n_instances, rng)
+    return highest(noise, n_instances, rng)
