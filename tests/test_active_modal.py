@@ -617,6 +617,31 @@ def test_expected_error_of_every_kind_of_data(loss):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        uncertainty.margin_sampling,
+        uncertainty.entropy_sampling,
+        batch.uncertainty_batch_sampling,
+        expected_error_reduction,
+    ],
+)
+def test_images_and_a_classifier_that_does_not_name_its_classes(strategy):
+    class Flat:
+        def fit(self, X, y):
+            pass
+
+        def predict_proba(self, X):
+            return np.full((len(X), 2), 0.5)
+
+    images = RNG.rand(10, 5, 5)
+    learner = ActiveLearner(Flat(), strategy, images, np.arange(10) % 2)
+    indices, rows = learner.query(images)
+    assert rows.shape == (len(indices), 5, 5)
+    learner.teach(images, np.arange(10) % 2)
+    assert learner.X_training.shape == (20, 5, 5)
+
+
 def test_expected_error_by_brute_force():
     start, pool = np.r_[0:150:15], np.r_[3:150:24]
     learner = ActiveLearner(GaussianNB(), X_training=X[start], y_training=Y[start])

@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skbayes._draws import transform_leading
-from skbayes.active._checks import new_random_state
+from skbayes.active._random import Randomized
 from skbayes.active._rows import (
     check_same_kind,
     check_training_rows,
@@ -36,25 +36,6 @@ _OF_MEMBERS = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRe
 
 def _estimator_has(method: str) -> Callable[[Any], bool]:
     return lambda self: hasattr(self.estimator, method)
-
-
-class Randomized:
-    """Base of what has one stream of randomness over all that it does."""
-
-    random_state: Any
-    _stream: np.random.RandomState | None = None
-    _stream_seed: Any = None
-
-    def _get_random_state(self) -> np.random.RandomState:
-        # one stream over all queries, begun again once the seed is another one
-        if self._stream is None or self._stream_seed != self.random_state:
-            self._restart_stream()
-        assert self._stream is not None
-        return self._stream
-
-    def _restart_stream(self) -> None:
-        self._stream = new_random_state(self.random_state)
-        self._stream_seed = self.random_state
 
 
 class BaseLearner(Randomized, MetaEstimatorMixin, BaseEstimator):

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from skbayes.active._base import Randomized
 from skbayes.active._checks import ParameterError, new_random_state
 from skbayes.active._fingerprint import row_hashes
 from skbayes.active._query import Querying
+from skbayes.active._random import Randomized
 from skbayes.active._rows import check_training_rows, stack_all, take_rows
 from skbayes.active._run import Running
 from skbayes.active.utils.data import data_hstack

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from skbayes.active._checks import ParameterError, check_n_instances, new_random_state
+from skbayes.active._random import Randomized
 
 
 def check_utilities(utilities: Any, name: str = "utilities") -> np.ndarray:
@@ -141,6 +142,6 @@ def stream_of(asker: Any, random_state: Any) -> np.random.RandomState:
     -------
     numpy.random.RandomState
     """
-    if random_state is None and hasattr(asker, "_get_random_state"):
+    if random_state is None and isinstance(asker, Randomized):
         return asker._get_random_state()
     return new_random_state(random_state)

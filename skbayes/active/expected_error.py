@@ -113,10 +113,14 @@ def _expected_error(learner: Any, X: Any, row: int, proba: np.ndarray, loss: str
     measure = _proba_uncertainty if loss == "binary" else _proba_entropy
     rows = add_row(learner.X_training, retrieve_rows(X, row))
     total = 0.0
-    for probability, label in zip(proba, learner.estimator.classes_, strict=True):
+    # what only quacks like a classifier may not say which classes it knows
+    classes = getattr(learner.estimator, "classes_", None)
+    classes = np.unique(np.asarray(learner.y_training)) if classes is None else classes
+    for probability, label in zip(proba, classes, strict=True):
         if probability > 0:
             labels = data_vstack((learner.y_training, _as_labels(learner.y_training, label)))
-            refitted = clone(learner.estimator, safe=False).fit(rows, labels)
+            refitted = clone(learner.estimator, safe=False)
+            refitted.fit(rows, labels)
             total += probability * measure(np.asarray(refitted.predict_proba(others))).sum()
     return total
 
