@@ -740,6 +740,20 @@ def test_answers_of_the_estimator_are_passed_on():
     assert learner.score(X[:5], Y[:5]) == 0.3
 
 
+def test_what_only_quacks_need_not_give_probabilities():
+    proba = RNG.rand(9, 3)  # rows that do not sum to 1
+    learner = ActiveLearner(Fixed(proba), random_state=0)
+    indices, _, metrics = learner.query(X[:9], n_instances=3, return_metrics=True)
+    np.testing.assert_allclose(metrics, np.sort(1 - proba.max(axis=1))[::-1][:3])
+    for ones in (np.ones((9, 3)), np.zeros((9, 1))):
+        picked, _ = ActiveLearner(Fixed(ones), random_state=0).query(X[:9], n_instances=9)
+        assert sorted(picked.tolist()) == list(range(9))
+    # asked for by its name, it is checked
+    with pytest.raises(ValueError, match="draws must sum to 1"):
+        ActiveLearner(Fixed(proba), acquisition="least_confidence").query(X[:9])
+    assert len(indices) == 3
+
+
 def test_one_answer_of_a_strategy():
     learner = ActiveLearner(estimator=None, query_strategy=lambda *args: (3, 0.7))
     np.testing.assert_equal(learner.query(X), (3, X[3]))

@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--splits", type=int, default=16)
     parser.add_argument("--labels", type=int, default=200)
     parser.add_argument("--repeated", action="store_true")
-    parser.add_argument("--only", default="", help="methods whose name holds this")
+    parser.add_argument("--only", nargs="*", default=None, help="names of methods")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     methods = REPEATED if arguments.repeated else METHODS
@@ -121,7 +121,7 @@ def main():
         "| area (standard error) | CPU s a run |\n| --- | --- | --- | --- | --- |"
     )
     for name, method in methods.items():
-        if arguments.only in name:
+        if arguments.only is None or name in arguments.only:
             start = time.process_time()
             curves = [
                 run(method, seed, arguments.repeated, arguments.labels)

@@ -76,7 +76,7 @@ def check(folder, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--labels", type=int, default=200)
+    parser.add_argument("--labels", type=int, default=120)
     arguments = parser.parse_args()
     context = multiprocessing.get_context("fork")
     rng = np.random.RandomState(0)
@@ -96,6 +96,8 @@ def main():
             process.join()
             n_killed += process.exitcode == -signal.SIGKILL
             check(folder, seed)
+            if n_killed % 20 == 0:
+                print(f"{n_killed} kills", flush=True)
             if process.exitcode == 0:
                 finished = go_on(folder, seed, arguments.labels)
                 np.testing.assert_array_equal(finished.X_training, expected.X_training)

@@ -13,6 +13,7 @@ from skbayes.active._checks import check_indices, check_n_instances, split_answe
 from skbayes.active._rows import count_rows, take_rows
 from skbayes.active._selection import highest
 from skbayes.active._training import is_detector
+from skbayes.active._utilities import largest, mean_draw
 from skbayes.active.acquisition import (
     OPTIMIZING,
     SCORE_METHODS,
@@ -246,6 +247,8 @@ class Querying:
         asked = self._who_predicts()
         if is_detector(asked):
             return "most_anomalous"
+        if not hasattr(asked, "__sklearn_tags__") and not hasattr(asked, "sample_proba"):
+            return _of_a_stranger
         if find_method(asked, "sample_mean")[0] is not None:
             return "variance"
         return "least_confidence"
@@ -347,6 +350,11 @@ class Querying:
         get_batch(self.batch)
         if not callable(self.epsilon):
             _check_epsilon(self.epsilon)
+
+
+def _of_a_stranger(draws: np.ndarray) -> np.ndarray:
+    """Least confidence of what only quacks like a classifier: as in modAL, nothing is checked."""
+    return 1 - largest(mean_draw(draws))
 
 
 def _check_epsilon(epsilon: Any) -> None:
