@@ -429,6 +429,16 @@ def test_an_optimizer_resumes_with_its_record(tmp_path):
     assert resumed.get_min()[1] == optimizer.get_min()[1]
 
 
+def test_a_learner_that_cannot_be_made_lets_go_of_the_file(tmp_path):
+    path = tmp_path / "labels.db"
+    with pytest.raises(ValueError, match="NaN"):
+        ActiveLearner(GaussianNB(), None, np.full((2, 4), np.nan), [0, 1], journal=path)
+    resumed = ActiveLearner.resume(path, X_POOL)
+    assert resumed.X_training is None
+    step(resumed)
+    assert len(resumed.y_training) == 3
+
+
 def test_places_given_are_checked(tmp_path):
     learner = begin(tmp_path / "labels.db")
     for wrong in ([0], [0.5, 1.0], [[0, 1]]):

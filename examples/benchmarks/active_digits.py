@@ -22,6 +22,8 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skbayes import DeepEnsembleFilterClassifier
 from skbayes.active import ActiveLearner
@@ -36,6 +38,10 @@ def ensemble(seed):
     return DeepEnsembleFilterClassifier(random_state=seed)
 
 
+def centred(seed):
+    return make_pipeline(StandardScaler(with_std=False), ensemble(seed))
+
+
 #: name -> estimator, parameters of the learner. A filter that is fitted afresh is a deep ensemble
 METHODS = {
     "LogisticRegression, margin": (logistic, {"acquisition": "margin"}),
@@ -47,6 +53,7 @@ METHODS = {
     "LogisticRegression, entropy": (logistic, {"acquisition": "entropy"}),
     "LogisticRegression, random": (logistic, {"acquisition": "random"}),
     "deep ensemble, margin": (ensemble, {"acquisition": "margin"}),
+    "deep ensemble after centring, margin": (centred, {"acquisition": "margin"}),
     "deep ensemble, BALD": (ensemble, {"acquisition": "bald"}),
     "deep ensemble, BatchBALD": (ensemble, {"batch": "batch_bald"}),
     "deep ensemble, random": (ensemble, {"acquisition": "random"}),

@@ -171,7 +171,11 @@ class ActiveLearner(Running, Journaled, Querying, BaseLearner):
         if journal is not None:
             self._open_journal("journal")
         if X_training is not None:
-            self.fit(X_training, y_training, bootstrap=bootstrap_init, **fit_kwargs)
+            try:
+                self.fit(X_training, y_training, bootstrap=bootstrap_init, **fit_kwargs)
+            except BaseException:
+                self.close()  # nobody else could: there is no learner
+                raise
         elif fit_kwargs:
             raise TypeError(
                 f"{type(self).__name__} got {sorted(fit_kwargs)}, which are no parameters of it; "
