@@ -288,7 +288,7 @@ def test_strategies_return_indices_or_indices_and_metrics(answer, expected, metr
         return answer
 
     learner = ActiveLearner(None, strategy)
-    indices, rows, returned = learner.query(X, 2, return_metrics=True, power=3)
+    indices, rows, returned = learner.query(X, n_instances=2, return_metrics=True, power=3)
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_array_equal(rows, X[expected])
     assert returned == metrics
@@ -297,17 +297,21 @@ def test_strategies_return_indices_or_indices_and_metrics(answer, expected, metr
     assert args[0] is learner and args[1] is X
     assert kwargs == {"n_instances": 2, "power": 3}
     assert len(learner.query(X, 2)) == 2
+    # what is positional stays so, and what was not given is not made up
+    assert calls[1] == ((learner, X, 2), {})
 
 
 def test_an_index_alone_will_do():
-    indices, rows = ActiveLearner(None, lambda learner, X, n_instances: 5).query(X)
+    index, row = ActiveLearner(None, lambda learner, X: np.argmax(X[:, 0])).query(X)
+    assert index == X[:, 0].argmax() and row.shape == (4,)
+    indices, rows = ActiveLearner(None, lambda learner, X, n_instances: 5).query(X, n_instances=1)
     assert indices.tolist() == [5] and rows.shape == (1, 4)
 
 
 def test_a_strategy_that_fails_is_called_once():
     calls = []
 
-    def strategy(learner, X, n_instances):
+    def strategy(learner, X):
         calls.append(1)
         raise MemoryError("no room")
 
@@ -561,8 +565,12 @@ def test_parameters_leave_the_data_out():
         "query_strategy",
         "bootstrap_init",
         "on_transformed",
+        "force_all_finite",
         "acquisition",
+        "batch",
+        "epsilon",
         "refit",
+        "journal",
         "random_state",
     }
     text = repr(learner)

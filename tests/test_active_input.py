@@ -90,7 +90,7 @@ def test_exhausted_pool_stops_before_the_strategy():
         raise AssertionError("called")
 
     with pytest.raises(ValueError, match="the pool has 30"):
-        learner(query_strategy=strategy).query(X, 31)
+        learner(query_strategy=strategy).query(X, n_instances=31)
 
 
 @pytest.mark.parametrize("n_instances", [0, -1, 1.0, "2", True, None])
@@ -164,7 +164,7 @@ def test_an_acquisition_function_of_your_own(function, message):
 )
 def test_answers_of_strategies(answer, message):
     with pytest.raises(ValueError, match=message):
-        learner(query_strategy=lambda learner, X, n_instances: answer).query(X, 2)
+        learner(query_strategy=lambda *args, **kwargs: answer).query(X, n_instances=2)
 
 
 def test_arguments_for_no_strategy():

@@ -7,12 +7,16 @@ from estimators import CLASSIFIERS, name_of
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbayes import SGLDClassifier, VAEAnomalyDetector, predict_uncertainty, sample_proba
-from skbayes.active import ActiveLearner, bald
+from skbayes import SGLDClassifier, VAEAnomalyDetector, active, predict_uncertainty, sample_proba
+from skbayes.active import ActiveLearner, BayesianOptimizer, Committee, bald, margin
+from skbayes.active import entropy as active_entropy
+from skbayes.active.disagreement import KL_max_disagreement
 from skbayes.metrics import anomaly_roc_auc, precision_at_k
 from skbayes.model_selection import NoveltySplit
 
@@ -171,3 +175,87 @@ def test_strategy_of_modal():
     assert set(indices) == set(np.argsort(proba[:, -1] - proba[:, -2])[:4])
     learner.teach(rows, y[indices])
     assert len(learner.y_training) == 19
+
+
+def test_our_estimators_in_the_learners_of_modal():
+    models = pytest.importorskip("modAL.models")
+    uncertainty = pytest.importorskip("modAL.uncertainty")
+    disagreement = pytest.importorskip("modAL.disagreement")
+    X, y = load_iris(return_X_y=True)
+    # its teach cannot run on today's scikit-learn: constructed and queried only
+    members = [
+        models.ActiveLearner(
+            make_pipeline(StandardScaler(), SGLDClassifier((10,), n_warmup=100, random_state=seed)),
+            query_strategy=uncertainty.entropy_sampling,
+            X_training=X[seed::10],
+            y_training=y[seed::10],
+        )
+        for seed in range(2)
+    ]
+    indices, rows = members[0].query(X, n_instances=5)
+    expected = np.argsort(-active_entropy(members[0].predict_proba(X)[np.newaxis]))[:5]
+    assert set(indices) == set(expected) and rows.shape == (5, 4)
+    # the draws are found behind its learners too
+    assert sample_proba(members[0], X).shape[0] > 1
+    committee = models.Committee(members, disagreement.max_disagreement_sampling)
+    indices, _ = committee.query(X, n_instances=4)
+    ours = KL_max_disagreement(committee, X)
+    np.testing.assert_allclose(np.sort(ours)[-4:], np.sort(ours[indices]))
+
+
+@pytest.mark.parametrize("strategy", ["consensus_entropy", "max_disagreement", "vote_entropy"])
+def test_committee_strategies_of_modal_in_our_committee(strategy):
+    disagreement = pytest.importorskip("modAL.disagreement")
+    X, y = load_iris(return_X_y=True)
+    members = [
+        ActiveLearner(GaussianNB(var_smoothing=smoothing), None, X[i::10], y[i::10])
+        for i, smoothing in enumerate([1e-9, 1e-2])
+    ]
+    theirs = Committee(members, getattr(disagreement, f"{strategy}_sampling"))
+    indices, rows = theirs.query(X, n_instances=5)
+    ours = Committee(members, getattr(active.disagreement, f"{strategy}_sampling"))
+    *_, metrics = ours.query(X, n_instances=5, return_metrics=True)
+    name = "KL_max_disagreement" if strategy == "max_disagreement" else strategy
+    values = getattr(active.disagreement, name)(ours, X)
+    np.testing.assert_allclose(np.sort(values[indices]), np.sort(metrics), atol=1e-12)
+    # what both members were taught counts once
+    seen = np.unique(np.vstack([X[::10], X[1::10], rows]), axis=0)
+    assert len(theirs.teach(rows, y[indices]).y_training) == len(seen)
+
+
+@pytest.mark.parametrize("strategy", ["PI", "EI", "UCB"])
+def test_optimizer_strategies_of_modal_in_our_optimizer(strategy):
+    acquisition = pytest.importorskip("modAL.acquisition")
+    X = np.linspace(0, 6, 60).reshape(-1, 1)
+    start = X[::20]
+    optimizer = BayesianOptimizer(
+        GaussianProcessRegressor(optimizer=None),
+        getattr(acquisition, f"max_{strategy}"),
+        start,
+        np.sin(start[:, 0]),
+    )
+    theirs, _ = optimizer.query(X, n_instances=3)
+    ours, values = getattr(active.acquisition, f"max_{strategy}")(optimizer, X, n_instances=3)
+    np.testing.assert_array_equal(np.sort(theirs), np.sort(ours))
+    expected = getattr(acquisition, f"optimizer_{strategy}")(optimizer, X)
+    np.testing.assert_allclose(values, expected[ours])
+
+
+def test_our_estimators_in_the_wrappers_of_scikit_activeml():
+    classifier = pytest.importorskip(
+        "skactiveml.classifier", reason="scikit-activeml is not installed"
+    )
+    pool = pytest.importorskip("skactiveml.pool", reason="scikit-activeml is not installed")
+    X, y = load_iris(return_X_y=True)
+    known = np.full(150, np.nan)
+    known[::15] = y[::15]
+    wrapped = classifier.SklearnClassifier(
+        SGLDClassifier((10,), n_warmup=100, random_state=0), classes=[0, 1, 2], random_state=0
+    ).fit(X, known)
+    expected = SGLDClassifier((10,), n_warmup=100, random_state=0).fit(X[::15], y[::15])
+    np.testing.assert_allclose(wrapped.predict_proba(X), expected.predict_proba(X))
+    strategy = pool.UncertaintySampling(method="margin_sampling", random_state=0)
+    indices = strategy.query(X, known, wrapped, batch_size=3)
+    asked = margin(expected.predict_proba(X)[np.newaxis])
+    asked[::15] = -np.inf
+    np.testing.assert_allclose(np.sort(asked[indices]), np.sort(asked)[-3:])

@@ -4,33 +4,50 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from scipy import sparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import get_tags
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skbayes._draws import transform_leading
-from skbayes.active._checks import new_random_state
-from skbayes.active._rows import count_rows, take_rows
+from skbayes.active._random import Randomized
+from skbayes.active._rows import (
+    check_same_kind,
+    check_training_rows,
+    count_rows,
+    stack_rows,
+    take_rows,
+)
+from skbayes.active._training import train
+from skbayes.active.utils.data import data_hstack
+
+# Those whose fitted members are of different kinds, each perhaps a pipeline of its own
+_OF_MEMBERS = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
 
 
 def _estimator_has(method: str) -> Callable[[Any], bool]:
     return lambda self: hasattr(self.estimator, method)
 
 
-class BaseLearner(MetaEstimatorMixin, BaseEstimator):
+class BaseLearner(Randomized, MetaEstimatorMixin, BaseEstimator):
     """Base of the learners: a subclass says how it asks and how it is taught.
 
     It has the attributes ``estimator``, ``random_state``, ``X_training`` and ``y_training``.
     """
 
     estimator: Any
-    random_state: Any
+    force_all_finite: Any
     X_training: Any
     y_training: Any
-    _stream: np.random.RandomState | None = None
-    _stream_seed: Any = None
 
     def predict(self, X: Any, **kwargs: Any) -> Any:
         """Predict by the estimator.
@@ -116,6 +133,9 @@ class BaseLearner(MetaEstimatorMixin, BaseEstimator):
     def transform_without_estimating(self, X: Any) -> Any:
         """Transform rows by the leading steps of the estimator, if it is a fitted pipeline.
 
+        Of a fitted voting or stacking ensemble, by those of every member that is a pipeline, side
+        by side.
+
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
@@ -126,7 +146,10 @@ class BaseLearner(MetaEstimatorMixin, BaseEstimator):
         {ndarray, sparse matrix, DataFrame} of shape (n_samples, n_features_out)
             X itself if there are no leading steps.
         """
-        return transform_leading(self.estimator, X)
+        if not isinstance(self.estimator, _OF_MEMBERS):
+            return transform_leading(self.estimator, X)
+        pipelines = [m for m in self.estimator.estimators_ if isinstance(m, Pipeline)]
+        return data_hstack([transform_leading(m, X) for m in pipelines]) if pipelines else X
 
     @property
     def classes_(self) -> Any:
@@ -135,23 +158,45 @@ class BaseLearner(MetaEstimatorMixin, BaseEstimator):
 
     # -- pieces -----------------------------------------------------------------------------------
 
-    def _sampled(self, X: Any, y: Any, bootstrap: bool) -> tuple[Any, Any]:
+    def _sampled(
+        self, X: Any, y: Any, bootstrap: bool, rng: np.random.RandomState | None = None
+    ) -> tuple[Any, Any]:
         if not bootstrap:
             return X, y
         n_rows = count_rows(X, "X")
-        chosen = self._get_random_state().randint(n_rows, size=n_rows)
+        rng = self._get_random_state() if rng is None else rng
+        chosen = rng.randint(n_rows, size=n_rows)
         return take_rows(X, chosen), take_rows(y, chosen)
 
-    def _get_random_state(self) -> np.random.RandomState:
-        # one stream over all queries, begun again once the seed is another one
-        if self._stream is None or self._stream_seed != self.random_state:
-            self._restart_stream()
-        assert self._stream is not None
-        return self._stream
+    def _check_new(self, X: Any, y: Any) -> None:
+        check_training_rows(X, y)
+        if self.force_all_finite:
+            _check_finite(X, "X")
+            _check_finite(y, "y")
 
-    def _restart_stream(self) -> None:
-        self._stream = new_random_state(self.random_state)
-        self._stream_seed = self.random_state
+    def _with_new(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Check new rows and labels, and return them after those so far."""
+        self._check_new(X, y)
+        if self.X_training is None:
+            return X, y
+        check_same_kind(self.y_training, y)
+        return stack_rows(self.X_training, X, "X"), stack_rows(self.y_training, y, "y")
+
+    def _add_training_data(self, X: Any, y: Any) -> None:
+        self.X_training, self.y_training = self._with_new(X, y)
+
+    def _fit_to_known(
+        self, bootstrap: bool = False, rng: np.random.RandomState | None = None, **fit_kwargs: Any
+    ) -> None:
+        seen = self._sampled(self.X_training, self.y_training, bootstrap, rng)
+        train(self.estimator, *seen, fit_kwargs)
+
+    def __sklearn_clone__(self) -> Any:
+        # a clone has no data, and no journal: that belongs to one learner
+        parameters = self.get_params(deep=False)
+        if "journal" in parameters:
+            parameters["journal"] = None
+        return type(self)(**{key: clone(value, safe=False) for key, value in parameters.items()})
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -178,3 +223,9 @@ class BaseLearner(MetaEstimatorMixin, BaseEstimator):
         except NotFittedError:
             return False
         return True
+
+
+def _check_finite(data: Any, name: str) -> None:
+    values = data if sparse.issparse(data) else np.asarray(data)
+    if values.dtype.kind in "fcO":
+        assert_all_finite(values, input_name=name)

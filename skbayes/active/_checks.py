@@ -8,6 +8,17 @@ import numpy as np
 _TOLERANCE = 1e-3
 
 
+class ParameterError(ValueError, AssertionError):
+    """A parameter that is not allowed; also what modAL raises, for those who catch that.
+
+    Examples
+    --------
+    >>> from skbayes.active._checks import ParameterError
+    >>> issubclass(ParameterError, ValueError) and issubclass(ParameterError, AssertionError)
+    True
+    """
+
+
 def check_n_instances(n_instances: int, n_rows: int) -> None:
     """Check that a pool has as many rows as are asked for.
 
@@ -28,9 +39,9 @@ def check_n_instances(n_instances: int, n_rows: int) -> None:
         or isinstance(n_instances, bool)
         or n_instances < 1
     ):
-        raise ValueError(f"n_instances={n_instances!r} must be an integer of at least 1")
+        raise ParameterError(f"n_instances={n_instances!r} must be an integer of at least 1")
     if n_instances > n_rows:
-        raise ValueError(
+        raise ParameterError(
             f"n_instances={n_instances} rows were asked for, but the pool has {n_rows}: it is "
             "exhausted, or the batch is too large"
         )
@@ -114,7 +125,8 @@ def check_draws(draws: Any, needs_several: str | None = None) -> np.ndarray:
             f"draws lie between {low:.6g} and {high:.6g}; probabilities lie between 0 and 1 (a "
             "softmax forgotten?)"
         )
-    error = np.abs(draws.sum(axis=-1) - 1)  # (draws, rows)
+    ones = np.ones(n_classes, dtype=draws.dtype)
+    error = np.abs(draws @ ones - 1)  # (draws, rows); a product is several times faster than a sum
     if error.max() > _TOLERANCE:
         draw, row = np.unravel_index(error.argmax(), error.shape)
         raise ValueError(
@@ -122,6 +134,43 @@ def check_draws(draws: Any, needs_several: str | None = None) -> np.ndarray:
             f"{draws[draw, row].sum():.6g}"
         )
     return draws if low >= 0 else np.clip(draws, 0, None)  # a rounding error has no logarithm
+
+
+def check_values(draws: Any, needs_several: str | None = None) -> np.ndarray:
+    """Check that draws are function values of a regressor.
+
+    Parameters
+    ----------
+    draws : array-like of shape (n_draws, n_samples)
+        What to check.
+    needs_several : str, default=None
+        Name of the function that needs at least two draws.
+
+    Returns
+    -------
+    ndarray of shape (n_draws, n_samples)
+        In float64, finite.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    draws = np.asarray(draws)
+    if draws.dtype.kind not in "fiub" or draws.ndim != 2 or len(draws) == 0:
+        raise ValueError(
+            "draws must be values of a regression of shape (draws, rows), one draw at least; got "
+            f"shape {draws.shape} and dtype {draws.dtype}"
+        )
+    draws = draws.astype(np.float64)
+    if not np.isfinite(draws).all():
+        raise ValueError("draws hold nan or infinity; they must be finite values")
+    if needs_several is not None and len(draws) == 1:
+        raise ValueError(
+            f"{needs_several} measures disagreement between draws and there is 1 draw: it would be "
+            "zero everywhere. Use a regressor with sample_mean (and several draws)"
+        )
+    return draws
 
 
 def check_scores(scores: Any) -> np.ndarray:
@@ -183,40 +232,45 @@ def split_answer(answer: Any) -> tuple[Any, Any]:
     return answer
 
 
-def check_indices(chosen: Any, n_instances: int, n_rows: int) -> np.ndarray:
+def check_indices(
+    chosen: Any, n_instances: int | None, n_rows: int, name: str = "query_strategy"
+) -> Any:
     """Check that a query strategy returned row numbers of the pool.
 
     Parameters
     ----------
     chosen : int or array-like of int
         What it returned.
-    n_instances : int
-        Number of rows asked for.
+    n_instances : int or None
+        Number of rows asked for; None leaves it to the strategy, and so does what it returns: a
+        number alone stays one, and a row may come twice.
     n_rows : int
         Number of rows in the pool.
+    name : str, default="query_strategy"
+        What an error calls the strategy.
 
     Returns
     -------
-    ndarray of int of shape (n_instances,)
+    ndarray of int of shape (n_instances,) or int
 
     Raises
     ------
     ValueError
         If they are not that many different row numbers.
     """
-    indices = np.atleast_1d(np.asarray(chosen))
+    answer = np.asarray(chosen)
+    indices = np.atleast_1d(answer)
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
         raise ValueError(
-            "query_strategy must return row numbers, integers in one dimension; got an array of "
+            f"{name} must return row numbers, integers in one dimension; got an array of "
             f"shape {indices.shape} and dtype {indices.dtype}"
         )
-    if len(indices) != n_instances:
+    if n_instances is not None and len(indices) != n_instances:
+        raise ValueError(f"{name} returned {len(indices)} indices for n_instances={n_instances}")
+    repeated = n_instances is not None and len(np.unique(indices)) < len(indices)
+    if (len(indices) and (indices.min() < 0 or indices.max() >= n_rows)) or repeated:
         raise ValueError(
-            f"query_strategy returned {len(indices)} indices for n_instances={n_instances}"
-        )
-    if indices.min() < 0 or indices.max() >= n_rows or len(np.unique(indices)) < len(indices):
-        raise ValueError(
-            f"query_strategy returned {indices.tolist()}; they must be different row numbers from "
+            f"{name} returned {indices.tolist()}; they must be different row numbers from "
             f"0 to {n_rows - 1}"
         )
-    return indices.astype(np.intp)
+    return int(answer) if answer.ndim == 0 and n_instances is None else indices.astype(np.intp)

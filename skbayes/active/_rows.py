@@ -1,5 +1,7 @@
-"""Rows of whatever holds data: arrays, sparse matrices, lists, data frames."""
+"""Rows of whatever holds data: arrays, sparse matrices, lists, data frames, tensors, mappings."""
 
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,8 @@ def count_rows(X: Any, name: str) -> int:
     ValueError
         If it has no rows, as a number has not.
     """
+    if isinstance(X, Mapping) and X:  # named tensors, as of transformers
+        return count_rows(next(iter(X.values())), name)
     shape = getattr(X, "shape", None)
     if shape is None and hasattr(X, "__len__") and not isinstance(X, str | bytes):
         return len(X)
@@ -48,11 +52,13 @@ def take_rows(X: Any, indices: np.ndarray) -> Any:
     object
         Of X's kind; sparse formats that cannot be indexed come back as CSR.
     """
+    if isinstance(X, Mapping):
+        return {name: take_rows(value, indices) for name, value in X.items()}
     if hasattr(X, "iloc"):
         return X.iloc[indices]
     if isinstance(X, list | tuple):
         return [X[index] for index in indices]
-    if sparse.issparse(X) and not hasattr(X, "__getitem__"):
+    if sparse.issparse(X) and X.format in ("bsr", "coo", "dia"):
         X = X.tocsr()
     return X[indices]
 
@@ -78,7 +84,11 @@ def stack_rows(old: Any, new: Any, name: str) -> Any:
     ValueError
         If the shapes or columns do not fit.
     """
+    if isinstance(old, Mapping):
+        return {key: stack_rows(value, new[key], name) for key, value in old.items()}
     try:
+        if is_tensor(old):
+            return _stack_tensors(old, new)
         if sparse.issparse(old) or sparse.issparse(new):
             return sparse.vstack([old, new], format="csr")
         if hasattr(old, "iloc"):
@@ -86,11 +96,61 @@ def stack_rows(old: Any, new: Any, name: str) -> Any:
         if isinstance(old, list | tuple):
             return [*old, *(new if isinstance(new, list | tuple) else np.asarray(new).tolist())]
         return np.concatenate([np.asarray(old), np.asarray(new)])
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ValueError(
             f"the new {name} does not fit {name}_training: shape {np.shape(new)} after "
             f"{np.shape(old)} ({error})"
         ) from error
+
+
+def stack_all(parts: list[Any], name: str) -> Any:
+    """Stack many parts of the same kind at once.
+
+    Parameters
+    ----------
+    parts : list of {array-like, sparse matrix, DataFrame, Series, mapping}
+        At least one.
+    name : str
+        What an error calls them.
+
+    Returns
+    -------
+    object
+        Of the parts' kind.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if all(type(part) is np.ndarray for part in parts):
+        return np.concatenate(parts)
+    if all(sparse.issparse(part) for part in parts):
+        return sparse.vstack(parts, format="csr")
+    if all(hasattr(part, "iloc") for part in parts):
+        import pandas as pd
+
+        return pd.concat(parts)
+    result = first
+    for part in parts[1:]:
+        result = stack_rows(result, part, name)
+    return result
+
+
+def own_rows(X: Any) -> list[Any]:
+    """Split data in rows, each of X's kind and with memory of its own.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame, Series, mapping}
+        Data.
+
+    Returns
+    -------
+    list of object
+        Data of one row each.
+    """
+    rows = [take_rows(X, np.array([index])) for index in range(count_rows(X, "X"))]
+    # a row taken of a memory-mapped array is one too, and would be stored as its file
+    return [np.array(row) if isinstance(row, np.ndarray) else row for row in rows]
 
 
 def check_training_rows(X: Any, y: Any) -> None:
@@ -137,9 +197,32 @@ def check_same_kind(old: Any, new: Any) -> None:
         )
 
 
+def is_tensor(X: Any) -> bool:
+    """Tell whether something is a torch tensor, without importing torch.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    bool
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.is_tensor(X)
+
+
+def _stack_tensors(old: Any, new: Any) -> Any:
+    torch = sys.modules["torch"]  # whoever hands over a tensor has imported it
+    return torch.cat([old, torch.as_tensor(new)])
+
+
 def _is_text(y: Any) -> bool:
     y = np.asarray(y)
-    return y.dtype.kind in "US" or (y.dtype.kind == "O" and isinstance(y.flat[0], str))
+    return y.dtype.kind in "US" or (
+        y.dtype.kind == "O" and y.size > 0 and isinstance(y.flat[0], str)
+    )
 
 
 def _stack_pandas(old: Any, new: Any) -> Any:

@@ -1,0 +1,515 @@
+"""The journal: nothing acknowledged is lost, nothing is doubled, a run goes on where it was."""
+
+import copy
+import multiprocessing
+import os
+import pickle
+import signal
+import sqlite3
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skbayes.active import ActiveLearner, BayesianOptimizer
+from skbayes.active._fingerprint import pool_hash, row_hashes
+from skbayes.active._journal import Journal
+from skbayes.active.journal import JournalError, read_journal
+from skbayes.active.uncertainty import margin_sampling
+
+X, Y = load_iris(return_X_y=True)
+START = np.r_[0, 1, 50, 51, 100, 101]
+POOL = np.setdiff1d(np.arange(150), START)
+X_POOL, Y_POOL = X[POOL], Y[POOL]
+
+
+def begin(path, estimator=None, **kwargs):
+    parameters = {"acquisition": "margin", "random_state": 0, "journal": path, **kwargs}
+    estimator = GaussianNB() if estimator is None else estimator
+    return ActiveLearner(estimator, X_training=X[START], y_training=Y[START], **parameters)
+
+
+def step(learner, n_instances=3, pool=X_POOL, labels=Y_POOL, **kwargs):
+    indices, rows = learner.query(pool, n_instances=n_instances, exclude=learner.labelled_)
+    learner.teach(rows, labels[indices], **kwargs)
+    return indices
+
+
+def same(a, b):
+    np.testing.assert_array_equal(a.X_training, b.X_training)
+    np.testing.assert_array_equal(a.y_training, b.y_training)
+    np.testing.assert_array_equal(a.labelled_, b.labelled_)
+    np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"acquisition": "random"},
+        {"batch": "softrank"},
+        {"epsilon": 0.5},
+        {"acquisition": None, "query_strategy": margin_sampling},
+        {"refit": "warm"},
+        {"bootstrap_init": True},
+    ],
+)
+def test_a_resumed_run_is_the_undisturbed_one(tmp_path, parameters):
+    undisturbed = begin(tmp_path / "a.db", **parameters)
+    stopped = begin(tmp_path / "b.db", **parameters)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(undisturbed), step(stopped))
+    stopped.query(X_POOL, n_instances=3, exclude=stopped.labelled_)  # asked, never answered
+    stopped.close()
+    resumed = ActiveLearner.resume(tmp_path / "b.db", X_POOL.copy())
+    same(resumed, undisturbed)
+    assert resumed.get_params(deep=False).keys() == undisturbed.get_params(deep=False).keys()
+    for _ in range(3):
+        np.testing.assert_array_equal(step(undisturbed), step(resumed))
+    same(resumed, undisturbed)
+    resumed.close()
+    again = ActiveLearner.resume(tmp_path / "b.db", X_POOL)
+    same(again, undisturbed)
+
+
+@pytest.mark.parametrize("how", ["bootstrap", "only_new", "warm network", "weights"])
+def test_training_is_repeated_as_it_was(tmp_path, how):
+    estimator, refit, kwargs = LogisticRegression(max_iter=500), "full", {}
+    if how == "warm network":
+        network = MLPClassifier((5,), max_iter=20, random_state=0)
+        estimator, refit = make_pipeline(StandardScaler(), network), "warm"
+    elif how == "weights":
+        kwargs = {"sample_weight": None}
+    else:
+        kwargs = {how: True}
+        if how == "only_new":
+            estimator = MLPClassifier((5,), max_iter=20, random_state=0, warm_start=True)
+
+    def run(path):
+        learner = begin(path, estimator=clone(estimator), refit=refit)
+        for n in range(3):
+            picked = [n, 60 + n, 120 + n]
+            learner.teach(X_POOL[picked], Y_POOL[picked], indices=picked, **kwargs)
+        return learner
+
+    with pytest.warns() if "network" in how or how == "only_new" else _nothing():
+        undisturbed, stopped = run(tmp_path / "a.db"), run(tmp_path / "b.db")
+        stopped.close()
+        same(ActiveLearner.resume(tmp_path / "b.db", X_POOL), undisturbed)
+
+
+class _nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        return False
+
+
+def test_labels_are_in_the_file_before_teach_returns(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    indices = step(learner)
+    # as a process that was killed leaves it: the bytes that are there now
+    (tmp_path / "copy.db").write_bytes((tmp_path / "labels.db").read_bytes())
+    resumed = ActiveLearner.resume(tmp_path / "copy.db", X_POOL)
+    assert set(resumed.labelled_.tolist()) == set(indices.tolist())
+    same(resumed, learner)
+    connection = sqlite3.connect(tmp_path / "copy.db", timeout=0)
+    assert learner._journal.connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert learner._journal.connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+
+
+def test_what_is_written(tmp_path):
+    learner = begin(tmp_path / "labels.db", acquisition="entropy")
+    indices, rows, metrics = learner.query(X_POOL, n_instances=2, return_metrics=True)
+    learner.teach(rows, Y_POOL[indices])
+    learner.skip([7, 9])
+    learner.amend(indices[:1], [2])
+    learner.close()
+    entries = read_journal(tmp_path / "labels.db")
+    kinds = [entry["what"] for entry in entries]
+    assert kinds == ["fit"] * 6 + ["query"] * 2 + ["teach"] * 2 + ["skip"] * 2 + ["amend"]
+    asked, taught = entries[6:8], entries[8:10]
+    assert [entry["place"] for entry in asked] == indices.tolist()
+    np.testing.assert_allclose([entry["utility"] for entry in asked], metrics)
+    assert {entry["strategy"] for entry in asked} == {"entropy"}
+    assert [entry["place"] for entry in taught] == indices.tolist()
+    np.testing.assert_array_equal(taught[0]["row"], rows[:1])
+    assert [entry["answer"].tolist() for entry in taught] == [[y] for y in Y_POOL[indices]]
+    assert [entry["place"] for entry in entries[10:12]] == [7, 9]
+    assert entries[-1]["place"] == indices[0] and entries[-1]["answer"] == [2]
+    assert entries[-1]["before"].tolist() == [Y_POOL[indices[0]]]
+    times = [entry["when"] for entry in entries]
+    assert times == sorted(times)
+
+
+def test_corrections_and_skips_survive(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    first, second = step(learner), step(learner)
+    wrong = (Y_POOL[first] + 1) % 3
+    assert learner.amend(first, wrong) is learner
+    np.testing.assert_array_equal(learner.y_training[6:9], wrong)
+    np.testing.assert_array_equal(learner.y_training[9:], Y_POOL[second])
+    expected = GaussianNB().fit(learner.X_training, learner.y_training)
+    np.testing.assert_array_equal(learner.predict_proba(X), expected.predict_proba(X))
+    learner.skip(3).skip([3, 5])
+    assert learner.skipped_.tolist() == [3, 5]
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", X_POOL)
+    same(resumed, learner)
+    assert resumed.skipped_.tolist() == [3, 5]
+    with pytest.raises(ValueError, match=r"indices=\[143\] were not taught yet"):
+        resumed.amend([143], [0])
+    with pytest.raises(ValueError, match="y has 2 labels for 1 indices"):
+        resumed.amend(first[:1], [0, 1])
+    with pytest.raises(ValueError, match="NaN"):
+        resumed.amend(first[:1], [np.nan])
+    same(resumed, learner)  # all or nothing
+    resumed.close()
+    same(ActiveLearner.resume(tmp_path / "labels.db", X_POOL), learner)
+
+
+def test_teaching_twice_is_teaching_once(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    indices, rows = learner.query(X_POOL, n_instances=3)
+    learner.teach(rows, Y_POOL[indices])
+    for _ in range(2):
+        learner.teach(rows, Y_POOL[indices])
+        learner.teach(rows[::-1], Y_POOL[indices[::-1]], indices=indices[::-1])
+    learner.teach(X_POOL[:4], Y_POOL[:4], indices=np.arange(4))
+    n_labels = 9 + len(set(range(4)) - set(indices.tolist()))
+    assert len(learner.y_training) == n_labels
+    # taught before it was asked for, and then by its place
+    learner.teach(X_POOL[[40]], Y_POOL[[40]])
+    learner.teach(X_POOL[[40]], Y_POOL[[40]], indices=[40])
+    assert len(learner.y_training) == n_labels + 1 and 40 in learner.labelled_
+    with pytest.raises(ValueError, match=r"was labelled . before and is labelled 7 now.*amend"):
+        learner.teach(rows[:1], [7])
+    assert len(learner.y_training) == n_labels + 1
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", X_POOL)
+    same(resumed, learner)
+    resumed.teach(rows, Y_POOL[indices])
+    same(resumed, learner)
+
+
+def test_copies_in_a_pool_are_rows_of_their_own(tmp_path):
+    pool, labels = np.repeat(X_POOL[:5], 3, axis=0), np.repeat(Y_POOL[:5], 3)
+    learner = begin(tmp_path / "labels.db")
+    taken = []
+    for _ in range(5):
+        taken += step(learner, 3, pool, labels).tolist()
+    assert sorted(taken) == list(range(15)) == learner.labelled_.tolist()
+    assert len(learner.y_training) == 21
+    learner.close()
+    same(ActiveLearner.resume(tmp_path / "labels.db", pool), learner)
+
+
+def test_labels_that_cannot_be_learned_are_taken_back(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    before = learner.predict_proba(X)
+    with pytest.raises(ValueError, match="NaN"):
+        learner.teach(np.full((1, 4), np.nan), [0])
+    assert len(learner.y_training) == 6
+    np.testing.assert_array_equal(learner.predict_proba(X), before)
+    step(learner)
+    learner.close()
+    same(ActiveLearner.resume(tmp_path / "labels.db", X_POOL), learner)
+
+
+@pytest.mark.parametrize("kind", ["list", "csr", "frame", "memmap", "text", "images"])
+def test_data_of_every_kind_come_back_as_they_were(tmp_path, kind):
+    rows, labels, estimator = X_POOL, Y_POOL, GaussianNB()
+    if kind == "list":
+        rows = X_POOL.tolist()
+    elif kind == "csr":
+        rows, estimator = sparse.csr_matrix(X_POOL), LogisticRegression(max_iter=500)
+    elif kind == "frame":
+        pd = pytest.importorskip("pandas")
+        rows = pd.DataFrame(X_POOL, columns=list("abcd"), index=POOL)
+        labels = pd.Series(np.array(["u", "v", "w"])[Y_POOL], index=POOL)
+    elif kind == "memmap":
+        rows = np.memmap(tmp_path / "rows", mode="w+", shape=X_POOL.shape, dtype=float)
+        rows[:] = X_POOL
+    elif kind in ("text", "images"):
+        estimator = Duck()
+        rows = [f"row {n}" for n in POOL] if kind == "text" else X_POOL.reshape(-1, 2, 2)
+    taken = [0, 60, 120, 5]
+    some = rows.iloc[taken] if kind == "frame" else _take(rows, taken)
+    answers = labels.iloc[taken] if kind == "frame" else labels[taken]
+    learner = ActiveLearner(
+        estimator, acquisition="random", random_state=0, journal=tmp_path / "labels.db"
+    )
+    learner.query(rows)
+    learner.teach(some, answers, indices=taken)
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", rows)
+    assert type(resumed.X_training) is (np.ndarray if kind == "memmap" else type(some))
+    assert type(resumed.y_training) is type(answers)
+    if kind == "csr":
+        np.testing.assert_array_equal(resumed.X_training.toarray(), some.toarray())
+    elif kind == "frame":
+        assert resumed.X_training.equals(some) and resumed.y_training.equals(answers)
+    else:
+        np.testing.assert_array_equal(resumed.X_training, some)
+    np.testing.assert_array_equal(resumed.y_training, answers)
+    assert resumed.labelled_.tolist() == sorted(taken)
+
+
+def _take(rows, places):
+    return [rows[place] for place in places] if isinstance(rows, list) else rows[places]
+
+
+class Duck:
+    """Fits anything."""
+
+    def fit(self, X, y):
+        pass
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("pool", "message"),
+    [
+        (X_POOL[:-1], "143 rows is not the pool of journal=.*, which has 144 rows"),
+        (X_POOL[::-1], "is not the pool .* with another content"),
+        (X_POOL.astype(np.float32), "is not the pool"),
+        (X_POOL + 1e-12, "is not the pool"),
+    ],
+)
+def test_another_pool_is_refused(tmp_path, pool, message):
+    learner = begin(tmp_path / "labels.db")
+    step(learner)
+    learner.close()
+    with pytest.raises(JournalError, match=message):
+        ActiveLearner.resume(tmp_path / "labels.db", pool)
+    ActiveLearner.resume(tmp_path / "labels.db", X_POOL)  # the file was let go of
+
+
+def test_a_loop_that_makes_the_pool_smaller(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    left = np.arange(144)
+    taken = []
+    for _ in range(3):
+        indices, rows = learner.query(X_POOL[left], n_instances=2)
+        learner.teach(rows, Y_POOL[left[indices]])
+        taken += left[indices].tolist()
+        left = np.delete(left, indices)
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", X_POOL)
+    # rows of equal content are one place as good as the other
+    np.testing.assert_array_equal(np.unique(X_POOL[resumed.labelled_]), np.unique(X_POOL[taken]))
+    assert len(resumed.labelled_) == 6
+    np.testing.assert_array_equal(resumed.X_training, learner.X_training)
+
+
+def test_one_learner_at_a_time(tmp_path):
+    path = tmp_path / "labels.db"
+    learner = begin(path)
+    step(learner)
+    for attempt in (
+        lambda: Journal(path, timeout=0.05),
+        partial(read_journal_soon, path),
+    ):
+        with pytest.raises(JournalError, match="in use by another process or learner"):
+            attempt()
+    step(learner)
+    learner.close()
+    with pytest.raises(JournalError, match="holds a run already; continue it by resume"):
+        begin(path)
+    second = ActiveLearner.resume(path, X_POOL)
+    same(second, learner)
+
+
+def read_journal_soon(path):
+    Journal(path, timeout=0.01)
+
+
+def test_another_process_waits_or_is_told(tmp_path):
+    path = tmp_path / "labels.db"
+    context = multiprocessing.get_context("fork")
+    answers, held = context.Queue(), context.Event()
+    child = context.Process(target=_try_in_child, args=(path, answers, held))
+    child.start()
+    learner = begin(path)
+    step(learner)
+    held.set()
+    assert answers.get(timeout=30) == "told"  # waited .2 s
+    learner.close()
+    assert answers.get(timeout=30) == "resumed with 9 labels"
+    child.join(30)
+    resumed = ActiveLearner.resume(path, X_POOL)
+    assert len(resumed.y_training) == 12
+    check = resumed._journal.connection.execute("PRAGMA integrity_check").fetchone()
+    assert check == ("ok",)
+
+
+def _try_in_child(path, answers, held):
+    held.wait(30)
+    try:
+        Journal(path, timeout=0.2)
+    except JournalError as error:
+        answers.put("told" if "in use" in str(error) else str(error))
+    learner = ActiveLearner.resume(path, X_POOL)  # waits until the other lets go
+    answers.put(f"resumed with {len(learner.y_training)} labels")
+    step(learner)
+    os._exit(0)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(JournalError, match="does not exist; there is nothing to resume"):
+        ActiveLearner.resume(tmp_path / "none.db", X_POOL)
+    (tmp_path / "text.db").write_text("no database, but long enough to look like one" * 100)
+    with pytest.raises(JournalError, match="is no journal"):
+        ActiveLearner.resume(tmp_path / "text.db", X_POOL)
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(JournalError, match="holds no run"):
+        ActiveLearner.resume(tmp_path / "empty.db", X_POOL)
+
+
+def test_parameters_that_do_not_pickle_are_asked_for(tmp_path):
+    learner = begin(tmp_path / "a.db", acquisition=lambda draws: draws[0, :, 0])
+    indices = step(learner)
+    learner.close()
+    with pytest.raises(JournalError, match=r"acquisition could not be pickled.*acquisition=\.\.\."):
+        ActiveLearner.resume(tmp_path / "a.db", X_POOL)
+    resumed = ActiveLearner.resume(tmp_path / "a.db", X_POOL, acquisition="margin")
+    assert set(resumed.labelled_) == set(indices) and resumed.acquisition == "margin"
+
+
+def test_without_a_journal_there_is_none_of_it():
+    learner = ActiveLearner(GaussianNB(), None, X[START], Y[START])
+    learner.teach(X[:1], Y[:1])
+    learner.teach(X[:1], Y[:1])  # as in modAL, twice
+    assert len(learner.y_training) == 8 and len(learner.labelled_) == 0
+    for forbidden in (
+        lambda: learner.skip(0),
+        lambda: learner.amend([0], [0]),
+        lambda: learner.teach(X[:1], Y[:1], indices=[0]),
+    ):
+        with pytest.raises(ValueError, match="journal"):
+            forbidden()
+    learner.close()
+
+
+def test_copies_and_clones_have_no_journal(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    step(learner)
+    for other in (clone(learner), copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
+        assert other.journal is None
+        other.fit(X, Y)
+    step(learner)
+    assert len(learner.y_training) == 12
+
+
+def test_an_optimizer_resumes_with_its_record(tmp_path):
+    values = np.sin(X_POOL[:, 0])
+    optimizer = BayesianOptimizer(
+        LogisticRegression(), acquisition="random", random_state=0, journal=tmp_path / "a.db"
+    )
+    labels = (values > 0).astype(int)
+    for _ in range(3):
+        indices, rows = optimizer.query(X_POOL, n_instances=4, exclude=optimizer.labelled_)
+        optimizer.teach(rows, labels[indices])
+    optimizer.close()
+    resumed = BayesianOptimizer.resume(tmp_path / "a.db", X_POOL)
+    assert resumed.get_max()[1] == optimizer.get_max()[1] == 1
+    assert resumed.get_min()[1] == optimizer.get_min()[1]
+
+
+def test_a_learner_that_cannot_be_made_lets_go_of_the_file(tmp_path):
+    path = tmp_path / "labels.db"
+    with pytest.raises(ValueError, match="NaN"):
+        ActiveLearner(GaussianNB(), None, np.full((2, 4), np.nan), [0, 1], journal=path)
+    resumed = ActiveLearner.resume(path, X_POOL)
+    assert resumed.X_training is None
+    step(resumed)
+    assert len(resumed.y_training) == 3
+
+
+def test_places_given_are_checked(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    for wrong in ([0], [0.5, 1.0], [[0, 1]]):
+        with pytest.raises(ValueError, match="indices must be 2 positions in the pool"):
+            learner.teach(X_POOL[:2], Y_POOL[:2], indices=wrong)
+
+
+def test_fingerprints():
+    assert row_hashes(X) == row_hashes(np.asfortranarray(X))
+    assert len(set(row_hashes(X))) == len(np.unique(X, axis=0))
+    assert row_hashes(["a", "b"]) != row_hashes(["b", "a"])
+    csr = sparse.csr_matrix(X)
+    shuffled = csr.copy()
+    shuffled.indices[:2], shuffled.data[:2] = csr.indices[:2][::-1], csr.data[:2][::-1].copy()
+    shuffled.has_sorted_indices = False
+    assert row_hashes(csr) == row_hashes(shuffled) == row_hashes(csr.tocsc())
+    big = np.random.RandomState(0).rand(40_000, 2)
+    assert pool_hash(big) == pool_hash(big.copy()) != pool_hash(np.r_[big[1:], big[:1]])
+    torch = pytest.importorskip("torch")
+    assert row_hashes(torch.from_numpy(X)) == row_hashes(X)
+    named = {"a": X[:3], "b": Y[:3]}
+    assert len(set(row_hashes(named))) == 3
+
+
+# -- killed ---------------------------------------------------------------------------------------
+
+
+def label_all(path, log):
+    """A labelling run that goes on until 60 labels are there, whatever happened before."""
+    try:
+        learner = ActiveLearner.resume(path, X_POOL)
+    except JournalError:
+        learner = ActiveLearner(
+            GaussianNB(), acquisition="margin", epsilon=0.3, random_state=0, journal=path
+        )
+    if learner.X_training is None:
+        learner.fit(X[START], Y[START])
+    while len(learner.y_training) < 60:
+        indices, rows = learner.query(X_POOL, n_instances=3, exclude=learner.labelled_)
+        learner.teach(rows, Y_POOL[indices])
+        with open(log, "a") as file:  # acknowledged
+            file.write(" ".join(map(str, indices)) + "\n")
+    return learner
+
+
+def _label_in_child(path, log):
+    label_all(path, log)
+    os._exit(0)
+
+
+def test_killed_at_random_moments_a_run_ends_as_if_nothing_had_been(tmp_path):
+    undisturbed = label_all(tmp_path / "undisturbed.db", tmp_path / "undisturbed.log")
+    rng = np.random.RandomState(0)
+    context = multiprocessing.get_context("fork")
+    path, log = tmp_path / "killed.db", tmp_path / "killed.log"
+    n_killed = 0
+    for _ in range(40):
+        child = context.Process(target=_label_in_child, args=(path, log))
+        child.start()
+        time.sleep(rng.uniform(0.005, 0.06))
+        if child.is_alive():
+            os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        n_killed += child.exitcode == -signal.SIGKILL
+        if child.exitcode == 0:
+            break
+        acknowledged = {int(i) for i in log.read_text().split()} if log.exists() else set()
+        if path.exists() and acknowledged:
+            left = ActiveLearner.resume(path, X_POOL)
+            assert acknowledged <= set(left.labelled_.tolist())
+            assert len(set(left.labelled_.tolist())) == len(left.y_training) - 6
+            left.close()
+    assert n_killed >= 5
+    same(label_all(path, log), undisturbed)
