@@ -156,7 +156,7 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         :func:`skbayes.diagnostics.spread_skill`; nan where not known), and the ``factor`` that
         ``adaptive`` makes of those of all rounds. On at most 1000 of the round's rows, after
         training: ``resolution``, how far the members' means differ, in units of the noise, and
-        ``n_functions``, the effective number of distinct functions (see
+        ``n_functions``, the effective number of distinct functions among the first 100 members (see
         :func:`skbayes.diagnostics.effective_members`).
         A ``resolution`` below .01 after a later round is a collapse, of which ``fit`` warns.
     net_ : skorch.NeuralNet

@@ -181,7 +181,7 @@ class EnsembleFilterMixin(EpochsMixin):
         if resume:
             self._continue_from(stack, self.posterior_, likelihood)
         if self.bootstrap:
-            _bootstrap(rows, self.n_members, rng)
+            draw_bootstrap(rows, self.n_members, rng)
         stack.to(rows.device)
         moved = {name: p for name, p in stack.named_parameters() if p.requires_grad}
         before = {name: p.detach().clone() for name, p in moved.items()}
@@ -349,7 +349,7 @@ class EnsembleFilterMixin(EpochsMixin):
         return anchors
 
 
-def _bootstrap(rows: Rows, n_members: int, rng: np.random.RandomState) -> None:
+def draw_bootstrap(rows: Rows, n_members: int, rng: np.random.RandomState) -> None:
     """Every member's own sample of the rows with replacement, as weights."""
     n = len(rows)
     weight = np.ones(n) if rows.weight is None else rows.weight.double().cpu().numpy()

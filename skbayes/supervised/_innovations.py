@@ -17,8 +17,8 @@ FORGETTING = 0.9
 PRIOR_ROWS = 10.0
 #: Limits of the factor by which the scale of inflation is adapted.
 LEAST_FACTOR, LARGEST_FACTOR = 0.25, 4.0
-#: Rows of a round on which the ensemble is looked at.
-PROBE_ROWS = 1000
+#: Rows of a round, and members, on which the ensemble is looked at.
+PROBE_ROWS, PROBE_MEMBERS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -118,4 +118,6 @@ def resolution(posterior: Posterior, rows: Rows, likelihood: Likelihood) -> dict
         # a logit of one class alone means nothing
         scaled = output - output.mean(-1, keepdims=True)
     apart = float(np.sqrt(np.mean(scaled.var(axis=0, ddof=1))))
-    return {"resolution": apart, "n_functions": effective_members(values, noise=noise)}
+    probed = slice(PROBE_MEMBERS)  # what follows is quadratic in them
+    noise = None if noise is None else noise[probed]
+    return {"resolution": apart, "n_functions": effective_members(values[probed], noise=noise)}
