@@ -100,9 +100,10 @@ def resolution(posterior: Posterior, rows: Rows, likelihood: Likelihood) -> dict
     dict of str to float
         ``resolution``: standard deviation over members, root mean square over rows, of a
         regression's means in units of the noise, of a classifier's logits. ``n_functions``: see
-        :func:`skbayes.diagnostics.effective_members`. One member has nan and 1.
+        :func:`skbayes.diagnostics.effective_members`. Of one member, or one class, nan and 1.
     """
-    if posterior.n_draws == 1:
+    one_class = likelihood.classes is not None and len(likelihood.classes) == 1
+    if posterior.n_draws == 1 or one_class:
         return {"resolution": np.nan, "n_functions": 1.0}
     index = torch.linspace(0, len(rows) - 1, min(len(rows), PROBE_ROWS)).round().long()
     output = posterior.module(rows.take(index).X).double().cpu().numpy()
