@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 N_CHECKS = {
     "SGLDClassifier": 63,
     "DeepEnsembleFilterClassifier": 63,
+    "DeepEnsembleFilterRegressor": 60,
     "SGHMCClassifier": 63,
     "HMCClassifier": 63,
     "SGLDRegressor": 60,

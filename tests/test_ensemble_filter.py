@@ -22,7 +22,8 @@ def make_data(n=40, n_features=3, n_classes=3, seed=0):
 
 
 def make_filter(hidden=(6,), **params):
-    params = {"n_members": 2, "init_epochs": 10, "warm_epochs": 8, "random_state": 0, **params}
+    plain = {"n_members": 2, "init_epochs": 10, "warm_epochs": 8, "random_state": 0}
+    params = {**plain, "inflation": "additive", **params}
     return DeepEnsembleFilterClassifier(hidden, "tanh", **params)
 
 
@@ -158,9 +159,10 @@ def test_inflation_functions():
     params = {"a": torch.tensor([[1.0, 3.0], [5.0, 7.0]]), "b": torch.ones(2, 1)}
     assert spread(params) == {"a": pytest.approx(5**0.5), "b": 0.0}
     before = params["b"].clone()
-    additive(params, 1.0, spread(params), torch.Generator().manual_seed(0))
+    moved = additive(params, 1.0, spread(params), torch.Generator().manual_seed(0))
+    assert torch.equal(moved["b"], before)
     assert torch.equal(params["b"], before)
-    assert (params["a"] != torch.tensor([[1.0, 3.0], [5.0, 7.0]])).all()
+    assert (moved["a"] != torch.tensor([[1.0, 3.0], [5.0, 7.0]])).all()
 
 
 @pytest.mark.parametrize("warm_start", [False, True])

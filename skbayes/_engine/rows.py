@@ -64,6 +64,8 @@ class Rows(torch.utils.data.Dataset):
         self.mean_weight = 1.0 if weight is None else float(np.mean(weight))
         #: Added to the targets, for every member its own, of shape (members, rows).
         self.offset: Tensor | None = None
+        #: Weights of every member's own, of shape (members, rows), in place of the rows' weights.
+        self.member_weight: Tensor | None = None
 
     def __len__(self) -> int:
         return self.n_rows
@@ -106,6 +108,8 @@ class Rows(torch.utils.data.Dataset):
             part.mean_weight = float(part.weight.mean())
         if self.offset is not None:
             part.offset = self.offset[:, on_device]
+        if self.member_weight is not None:
+            part.member_weight = self.member_weight[:, on_device]
         return part
 
     def everything(self) -> Batch:
@@ -120,7 +124,7 @@ class Rows(torch.utils.data.Dataset):
             assert self._sparse is not None
             X = to_tensor(self._sparse.toarray(), self.device, self.dtype)
         y = self.y if self.offset is None or self.y is None else self.y + self.offset
-        return Batch(X, y, self.weight)
+        return Batch(X, y, self.weight if self.member_weight is None else self.member_weight)
 
     def take(self, index: Tensor) -> Batch:
         """Gather rows.
@@ -147,6 +151,8 @@ class Rows(torch.utils.data.Dataset):
         if y is not None and self.offset is not None and index.ndim == 2:
             y = y + self.offset.gather(1, on_device.view(shape)).reshape(-1)
         weight = None if self.weight is None else self.weight.index_select(0, on_device)
+        if self.member_weight is not None and index.ndim == 2:
+            weight = self.member_weight.gather(1, on_device.view(shape))
         return Batch(
             X.view(*shape, self.n_features),
             None if y is None else y.view(*shape, *y.shape[1:]),

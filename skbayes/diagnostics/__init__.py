@@ -1,4 +1,4 @@
-"""Diagnostics: convergence of chains, distances to a reference, views of the loss landscape."""
+"""Diagnostics: chains, ensembles, distances to a reference, views of the loss landscape."""
 
 from skbayes.diagnostics._arviz import to_arviz
 from skbayes.diagnostics._chains import ChainDiagnostics, chain_diagnostics
@@ -10,6 +10,7 @@ from skbayes.diagnostics._diversity import (
     diversity_accuracy,
     diversity_limits,
 )
+from skbayes.diagnostics._ensembles import SpreadSkill, effective_members, spread_skill
 from skbayes.diagnostics._section_display import SectionDisplay
 from skbayes.diagnostics._sections import Section, radial_section, two_optima_section
 from skbayes.diagnostics._similarity import (
@@ -28,17 +29,20 @@ __all__ = [
     "MatrixDisplay",
     "Section",
     "SectionDisplay",
+    "SpreadSkill",
     "TrajectoryDisplay",
     "agreement",
     "chain_diagnostics",
     "diversity_accuracy",
     "diversity_limits",
+    "effective_members",
     "ess",
     "jensen_shannon_diversity",
     "mcse",
     "prediction_disagreement",
     "radial_section",
     "rhat",
+    "spread_skill",
     "subspace_sample",
     "to_arviz",
     "total_variation",

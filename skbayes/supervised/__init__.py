@@ -3,6 +3,7 @@
 from skbayes.supervised._constant_sgd import ConstantSGDClassifier, ConstantSGDRegressor
 from skbayes.supervised._deep_ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from skbayes.supervised._ensemble_filter import DeepEnsembleFilterClassifier
+from skbayes.supervised._ensemble_filter_regressor import DeepEnsembleFilterRegressor
 from skbayes.supervised._hmc import HMCClassifier, HMCRegressor
 from skbayes.supervised._mc_dropout import MCDropoutClassifier, MCDropoutRegressor
 from skbayes.supervised._sghmc import SGHMCClassifier, SGHMCRegressor
@@ -13,6 +14,7 @@ __all__ = [
     "ConstantSGDRegressor",
     "DeepEnsembleClassifier",
     "DeepEnsembleFilterClassifier",
+    "DeepEnsembleFilterRegressor",
     "DeepEnsembleRegressor",
     "HMCClassifier",
     "HMCRegressor",

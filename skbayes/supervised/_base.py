@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -127,10 +127,20 @@ class BaseStackEstimator(
 
     def _continue_from(self, stack: nn.Module, last: Posterior, likelihood: Likelihood) -> None:
         """Put a fresh stack where the last fit ended; logits of classes that are new stay fresh."""
-        classes: Any = [] if likelihood.classes is None else likelihood.classes
-        known = np.atleast_1d(np.searchsorted(classes, getattr(self, "classes_", [])))
         before = last.params | dict(last.module.named_buffers())
         now = dict(stack.named_parameters()) | dict(stack.named_buffers())
+        self._carry_over(stack, now, before, likelihood)
+
+    def _carry_over(
+        self,
+        stack: nn.Module,
+        now: Mapping[str, Tensor],
+        before: Mapping[str, Tensor],
+        likelihood: Likelihood,
+    ) -> None:
+        """Overwrite tensors shaped like a stack's with the last fit's, as far as that had them."""
+        classes: Any = [] if likelihood.classes is None else likelihood.classes
+        known = np.atleast_1d(np.searchsorted(classes, getattr(self, "classes_", [])))
         # only the default network's output layer is known to have an axis of classes
         output = f"layers.{len(stack.layers) - 1}." if isinstance(stack, StackedMLP) else None
         message = (

@@ -4,20 +4,16 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from skbayes._engine.adversarial import AdversarialNet
-from skbayes._engine.build import prior_precisions
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
-from skbayes._engine.seeds import make_generator
 from skbayes._sklearn import Interval, StrOptions
-from skbayes.nn import RowNoise
+from skbayes.supervised._anchors import draw_anchors, perturb_targets, start_from_anchors
 from skbayes.supervised._classifier import BaseStackClassifier
 from skbayes.supervised._epochs import EpochsMixin
-from skbayes.supervised._likelihood import Likelihood, StackGaussian
+from skbayes.supervised._likelihood import Likelihood
 from skbayes.supervised._regressor import BaseStackRegressor
 
 
@@ -87,25 +83,14 @@ class DeepEnsembleMixin(EpochsMixin):
         stack = self._build_stack(rows, likelihood, self.n_members, rng)
         anchors = None
         if self.anchored:
-            if self.prior_scale is None:
-                raise ValueError(
-                    "anchored=True needs a prior to draw the anchors from, but prior_scale=None"
-                )
-            anchors = self._draw_anchors(stack, likelihood, rng)
-            if resume:  # those of the last fit, but for what is new
-                last = getattr(self, "_last_anchors", {})
-                for name, anchor in anchors.items():
-                    if name in last and last[name].shape == anchor.shape:
-                        anchors[name] = last[name].to(anchor)
-            self._perturb(rows, likelihood, rng)
+            anchors = draw_anchors(stack, self.prior_scale, likelihood, rng)
+            if not resume:
+                start_from_anchors(stack, anchors)
+            elif hasattr(self, "_last_anchors"):
+                self._carry_over(stack, anchors, self._last_anchors, likelihood)
+            perturb_targets(rows, likelihood, self.n_members, rng)
         if resume:
             self._continue_from(stack, self.posterior_, likelihood)
-        elif anchors is not None and not isinstance(stack, RowNoise):
-            # from the prior's draw, where members differ most. With a noise of every row's own that
-            # start would call all errors noise, and the means would hardly be trained
-            with torch.no_grad():
-                for name, anchor in anchors.items():
-                    stack.get_parameter(name).copy_(anchor)
         net_class = StackNet if self.adversarial_epsilon is None else self._adversarial(rows)
         trained = self._train_epochs(
             stack, rows, likelihood, rng, self.max_iter, anchors=anchors, net_class=net_class
@@ -114,27 +99,6 @@ class DeepEnsembleMixin(EpochsMixin):
         if anchors is not None:
             fitted["_last_anchors"] = anchors
         return fitted
-
-    def _draw_anchors(
-        self: Any, stack: nn.Module, likelihood: Likelihood, rng: np.random.RandomState
-    ) -> dict[str, Tensor]:
-        generator = make_generator(rng)
-        precisions = prior_precisions(stack, self.prior_scale)
-        return {
-            name: torch.empty_like(p).normal_(generator=generator).mul_(q**-0.5)
-            for (name, p), q in zip(stack.named_parameters(), precisions, strict=True)
-            if p.requires_grad and name not in likelihood.half_normal
-        }
-
-    def _perturb(self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState) -> None:
-        """Targets of every member's own, as far off as the known noise."""
-        criterion = likelihood.criterion
-        if isinstance(criterion, StackGaussian) and criterion.scale is not None:
-            noise = torch.empty(self.n_members, len(rows), dtype=rows.dtype)
-            noise.normal_(generator=make_generator(rng)).mul_(criterion.scale)
-            if rows.weight is not None:  # a row of weight w is the mean of w rows
-                noise = noise.to(rows.device) / rows.weight.sqrt()
-            rows.offset = noise.to(rows.device)
 
     def _adversarial(self: Any, rows: Rows) -> type[StackNet]:
         everything = rows.everything().X

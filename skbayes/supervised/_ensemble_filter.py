@@ -1,23 +1,18 @@
 """Classification by the deep ensemble filter: an ensemble that follows growing data."""
 
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 
-from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Rows
-from skbayes._engine.seeds import make_generator, new_random_state
-from skbayes._sklearn import Interval, StrOptions, _fit_context
+from skbayes._sklearn import _fit_context
+from skbayes.diagnostics import SpreadSkill, spread_skill
 from skbayes.supervised._classifier import BaseStackClassifier
-from skbayes.supervised._epochs import EpochsMixin
-from skbayes.supervised._inflation import additive, spread
-from skbayes.supervised._likelihood import Likelihood
-from skbayes.supervised._replay import Replay
+from skbayes.supervised._filter import EnsembleFilterMixin
+from skbayes.supervised._likelihood import softmax
 
 
-class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
-    r"""Deep ensemble treated as a filter over growing data.
+class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
+    r"""Classification by a deep ensemble treated as a filter over growing data.
 
     The first ``fit`` trains a deep ensemble: members of one architecture, each from its own initial
     weights and with its own shuffles. Every later round, ``fit`` with ``warm_start=True`` on all
@@ -35,29 +30,70 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
         :data:`skbayes.nn.ACTIVATIONS`.
     n_members : int, default=10
         Number of members. All train together, as one stacked network.
-    inflation : {"additive"} or None, default="additive"
-        ``"additive"``: Gaussian noise on every weight before re-convergence, as published.
-        ``None``: none (hot start).
-    inflation_scale : float, default=1.0
-        Standard deviation of the noise, in units of each tensor's spread when it was initialised.
-        Larger values explore: worse at first, better late.
-    localization : {"mode"}, default="mode"
-        ``"mode"``: every member re-converges in the mode that it is in.
+    inflation : str or None, default="shrink"
+        What a round does to the ensemble beside training it.
+
+        - ``"shrink"``: :math:`w \leftarrow \lambda w + q s e`: what an additive walk needs to stay
+          where it can be trained, over many rounds.
+        - ``"additive"``: :math:`w \leftarrow w + q s e`, as published.
+        - ``"langevin"``: noise that matches the steps of the round, so that few steps of
+          full-batch gradient descent (``optimizer="sgd"``) sample the Laplace posterior.
+        - ``"multiplicative"``: the members' deviations from their mean are multiplied.
+        - ``"rtps"``, ``"rtpp"``: after re-convergence the members' spread, weight by weight, or
+          their deviations are relaxed to what they were before.
+        - ``"anomalies"``: noise from the ensemble's own covariance, tapered between layers.
+        - ``None``: hot start.
+    inflation_scale : float or "auto", default="auto"
+        How much: of ``"shrink"`` and ``"additive"`` the noise's standard deviation q in units of
+        each tensor's spread s when it was initialised (of ``"shrink"``, ``"auto"`` is
+        :math:`\sqrt{1 - \lambda^2}`, which keeps that spread; of ``"additive"`` 1); of
+        ``"langevin"`` the temperature (1); of ``"multiplicative"`` the factor (1.05); of ``"rtps"``
+        and ``"rtpp"`` the degree from none to all (.9 and .5); of ``"anomalies"`` the noise's
+        standard deviation in units of the ensemble's (.1). Larger values explore: worse at first,
+        better late.
+    inflate_when : {"auto", "before", "after"}, default="auto"
+        Before or after re-convergence. ``"auto"`` is before, as published, but for ``"rtps"`` and
+        ``"rtpp"``, which can only come after.
+    shrink_factor : float, default=0.7
+        What ``"shrink"`` keeps of the weights, :math:`\lambda`.
+    taper_support : float, default=1.0
+        Distance in layers from which on the noise of ``"anomalies"`` is independent
+        (Gaspari-Cohn); up to 1 every layer is a block of its own.
+    adaptive : bool, default=False
+        Whether the scale is multiplied by the root of the ensemble's error over its spread on the
+        new rows, of this round and, discounted, of those before, within 1/4 and 4. ``fit`` looks at
+        the rows that it has not seen before, as long as all that were seen are kept.
+    localization : {"mode"} or None, default="mode"
+        ``"mode"``: every member re-converges in the mode that it is in. ``None``: the ensemble's
+        mean is trained, and the members keep their places around it; the first ``fit`` puts them a
+        tenth of the initial spread around one network.
     init_epochs : int, default=100
         Number of passes through the data in the first fit.
     warm_epochs : int, default=40
         Number of passes in every later round; 0 leaves the members where inflation put them.
+    optimizer : {"adam", "sgd"}, default="adam"
+        Adam, or plain gradient descent, whose rates are not the same.
+    reset_optimizer : bool, default=True
+        Whether a round forgets the optimizer's moments. They belong to where the members were
+        before inflation; published code keeps them. They are forgotten when a class is new.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Whether the rate falls to zero over every round.
     learning_rate_init : float, default=0.01
-        Rate of Adam at the start of a round. Its moments are forgotten between rounds.
+        Rate at the start of a round.
     batch_size : int or "auto", default="auto"
-        Rows a step; ``"auto"`` is ``min(200, n_samples)``.
+        Rows a step; ``"auto"`` is ``min(200, n_samples)``, of ``"langevin"`` all.
+    bootstrap : bool, default=False
+        Whether every member trains on a sample of its own of the rows, with replacement, drawn anew
+        every round.
     prior_scale : float, "fan_in" or None, default=1.0
         Standard deviation of a Gaussian prior, which makes every member a posterior mode of all N
         data: a number is that of every weight and bias, ``"fan_in"`` is
         :math:`1/\sqrt{\text{fan in}}` for weights and 1 for biases, ``None`` is a flat prior, as
         published.
+    anchored : bool, default=False
+        Whether every member has a prior of its own, centred at a draw from the prior that it keeps,
+        and (in regression with a known noise) targets with noise of their own, drawn every round:
+        randomised maximum a posteriori.
     replay_size : int, default=10000
         Number of rows that are kept for ``partial_fit``, a uniform sample of all seen once there
         are more; they are part of a pickle. With 0 ``partial_fit`` sees the new rows only.
@@ -105,6 +141,18 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
     history_ : dict of ndarray
         Of the last round: ``epoch``, ``train_loss`` (mean over members), ``dur``,
         ``event_lr``, ``valid_loss`` with ``early_stopping``.
+    cost_ratio_ : float
+        Passes of rows through networks in the last round, over those of a cold start on the same
+        rows.
+    diagnosis_ : dict of str to float
+        Of the last round. On its new rows, before they were trained on: their number ``n_new``,
+        the ensemble's ``spread`` and ``error`` (variances, see
+        :func:`skbayes.diagnostics.spread_skill`; nan where not known), and the ``factor`` that
+        ``adaptive`` makes of those of all rounds. On at most 1000 of the round's rows, after
+        training: ``resolution``, how far the members' logits differ, and ``n_functions``, the
+        effective number of distinct functions among the first 100 members (see
+        :func:`skbayes.diagnostics.effective_members`).
+        A ``resolution`` below .01 after a later round is a collapse, of which ``fit`` warns.
     net_ : skorch.NeuralNet
         The net that trained the members; not part of a pickle.
     device_ : torch.device
@@ -117,7 +165,8 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
     Notes
     -----
     The original report is not published; additive inflation before re-convergence is what its
-    successors describe. "Localization" is used there in the sense given above.
+    successors describe. "Localization" is used there in the sense given above. Over many rounds
+    additive noise is a random walk of the weights and costs accuracy, hence the default.
 
     References
     ----------
@@ -126,6 +175,11 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
 
     M. Sahan, V. Smidl and R. Marik, Active learning for text classification and fake news
     detection, ISCSIC 2021, algorithm 1.
+
+    J. Ash and R. P. Adams, On warm-starting neural network training, NeurIPS 2020 (``"shrink"``).
+
+    J. S. Whitaker and T. M. Hamill, Evaluating methods to account for system errors in ensemble
+    data assimilation, Monthly Weather Review 140, 2012 (``"rtps"``).
 
     B. Lakshminarayanan, A. Pritzel and C. Blundell, Simple and scalable predictive uncertainty
     estimation using deep ensembles, NeurIPS 2017.
@@ -145,79 +199,8 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseStackClassifier._parameter_constraints,
-        **EpochsMixin._epoch_constraints,
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "inflation": [StrOptions({"additive"}), None],
-        "inflation_scale": [Interval(Real, 0, None, closed="left")],
-        "localization": [StrOptions({"mode"})],
-        "init_epochs": [Interval(Integral, 1, None, closed="left")],
-        "warm_epochs": [Interval(Integral, 0, None, closed="left")],
-        "replay_size": [Interval(Integral, 0, None, closed="left")],
+        **EnsembleFilterMixin._filter_constraints,
     }
-
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        n_members=10,
-        inflation="additive",
-        inflation_scale=1.0,
-        localization="mode",
-        init_epochs=100,
-        warm_epochs=40,
-        learning_rate="cosine",
-        learning_rate_init=0.01,
-        batch_size="auto",
-        prior_scale=1.0,
-        replay_size=10000,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        module=None,
-        module_params=None,
-        skorch_callbacks=None,
-        warm_start=False,
-        device="auto",
-        dtype=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.n_members = n_members
-        self.inflation = inflation
-        self.inflation_scale = inflation_scale
-        self.localization = localization
-        self.init_epochs = init_epochs
-        self.warm_epochs = warm_epochs
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.prior_scale = prior_scale
-        self.replay_size = replay_size
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.module = module
-        self.module_params = module_params
-        self.skorch_callbacks = skorch_callbacks
-        self.warm_start = warm_start
-        self.device = device
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _fit_validated(
-        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray, *, resume: bool
-    ) -> "DeepEnsembleFilterClassifier":
-        super()._fit_validated(X, y, sample_weight, classes, resume=resume)
-        # fit is given all data so far: what was kept before is part of it
-        self._replay = Replay(new_random_state(self._random_state.randint(2**31 - 1)))
-        self._replay.add(X, y, sample_weight, self.replay_size)
-        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -277,31 +260,13 @@ class DeepEnsembleFilterClassifier(EpochsMixin, BaseStackClassifier):
             known = self.classes_
         if not resume:
             return self._fit_validated(X, y, sample_weight, known, resume=False)
-        data = self._replay.with_new(X, y, sample_weight)
-        super()._fit_validated(*data, known, resume=True)
-        self._replay.add(X, y, sample_weight, self.replay_size)
-        return self
+        return self._assimilate(X, y, sample_weight, known)
 
-    def _fill(
-        self, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
-    ) -> dict[str, Any]:
-        stack = self._build_stack(rows, likelihood, self.n_members, rng)
-        if resume:
-            unit = self.initial_spread_
-            self._continue_from(stack, self.posterior_, likelihood)
-            stack.to(rows.device)
-            if self.inflation == "additive":
-                noise = make_generator(rng, rows.device)
-                moved = {name: p for name, p in stack.named_parameters() if p.requires_grad}
-                additive(moved, self.inflation_scale, unit, noise)
-        else:
-            unit = spread(dict(stack.named_parameters()))
-        epochs = self.warm_epochs if resume else self.init_epochs
-        trained = self._train_epochs(stack, rows, likelihood, rng, epochs)
-        net = trained["net_"]
-        return {
-            **trained,
-            "posterior_": Posterior(net.module_),
-            "initial_spread_": unit,
-            "n_rounds_": self.n_rounds_ + 1 if resume else 1,
-        }
+    def _compare(self, X: Any, y: Any, sample_weight: Any) -> tuple[SpreadSkill, int] | None:
+        """Spread and error of the ensemble on rows that it was not trained on."""
+        if self.posterior_.n_draws < 2:
+            return None
+        column = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        column = np.where(self.classes_[column] == y, column, -1)
+        draws = self._gather(X, None, softmax)
+        return spread_skill(draws, column, sample_weight=sample_weight), X.shape[0]

@@ -21,6 +21,8 @@ from skbayes.supervised._likelihood import Likelihood
 #: What ``max_iter="auto"`` stands for: so many epochs, and no fewer steps than this.
 AUTO_EPOCHS, AUTO_STEPS = 200, 2000
 
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
 
 class EpochsMixin:
     """Members descend to modes, all together; a subclass says what the members are."""
@@ -45,13 +47,17 @@ class EpochsMixin:
         *,
         anchors: Mapping[str, Tensor] | None = None,
         net_class: type[StackNet] = StackNet,
+        optimizer: str = "adam",
+        optimizer_state: Mapping[int, Mapping[str, Any]] | None = None,
+        batch_size: int | str | None = None,
     ) -> dict[str, Any]:
         """Train; return the net, its history and the number of epochs taken."""
         train_rows, valid_rows, callbacks = rows, None, []
         if self.early_stopping:
             train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
             callbacks.append(stopping)
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
+        batch_size = self.batch_size if batch_size is None else batch_size
+        batch_size = 200 if batch_size == "auto" else int(batch_size)
         if isinstance(epochs, str):
             epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // count_batches(len(train_rows), batch_size)))
         if self.learning_rate == "cosine" and epochs > 0:
@@ -60,7 +66,7 @@ class EpochsMixin:
             stack,
             likelihood.criterion,
             # one fused kernel for all tensors, where the device has it
-            partial(torch.optim.Adam, fused=rows.device.type in ("cpu", "cuda")),
+            partial(OPTIMIZERS[optimizer], fused=rows.device.type in ("cpu", "cuda")),
             train_rows,
             batch_size=min(batch_size, len(train_rows)),
             max_epochs=epochs,
@@ -73,5 +79,25 @@ class EpochsMixin:
             verbose=self.verbose,
             net_class=net_class,
         )
+        if optimizer_state is not None:
+            _restore(net.optimizer_, optimizer_state)
         trained = self._train(net, train_rows, "epoch", callbacks)
         return {**trained, "n_iter_": len(net.history)}
+
+
+def optimizer_state(net: StackNet) -> dict[int, dict[str, Any]]:
+    """What an optimizer remembers of its steps, on the host."""
+    state = net.optimizer_.state_dict()["state"]
+    return {
+        i: {key: torch.as_tensor(value).cpu().clone() for key, value in moments.items()}
+        for i, moments in state.items()
+    }
+
+
+def _restore(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
+    """Give an optimizer its memory back, unless the weights have another shape now."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    for i, moments in state.items():
+        if any(value.ndim and value.shape != weights[i].shape for value in moments.values()):
+            return
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

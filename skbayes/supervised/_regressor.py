@@ -67,18 +67,23 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         with self._kept_on_failure():
             X, y, sample_weight = self._validate_rows(X, y, sample_weight, reset=not resume)
             y = np.asarray(y, dtype=np.float64)
-            centre, unit, spread = self._centre, self._unit, float(_spread(y, sample_weight))
-            if not resume:
-                centre, unit = 0.0, 1.0
-                if self.normalize_y:
-                    centre, unit = float(np.average(y, weights=sample_weight)), spread
-            likelihood = self._likelihood(unit, spread)
-            noise = self.noise_scale
-            known = None if isinstance(noise, str) else float(noise) / unit
-            target = (y - centre) / unit
-            fitted = self._fit_rows(X, target, sample_weight, likelihood, resume=resume)
-            # Only now: a fit that fails or is interrupted leaves what was fitted before
-            self.__dict__.update(fitted, _centre=centre, _unit=unit, _known_noise=known)
+            return self._fit_validated(X, y, sample_weight, resume=resume)
+
+    def _fit_validated(
+        self, X: Any, y: np.ndarray, sample_weight: Any, *, resume: bool
+    ) -> "BaseStackRegressor":
+        centre, unit, spread = self._centre, self._unit, float(_spread(y, sample_weight))
+        if not resume:
+            centre, unit = 0.0, 1.0
+            if self.normalize_y:
+                centre, unit = float(np.average(y, weights=sample_weight)), spread
+        likelihood = self._likelihood(unit, spread)
+        noise = self.noise_scale
+        known = None if isinstance(noise, str) else float(noise) / unit
+        target = (y - centre) / unit
+        fitted = self._fit_rows(X, target, sample_weight, likelihood, resume=resume)
+        # Only now: a fit that fails or is interrupted leaves what was fitted before
+        self.__dict__.update(fitted, _centre=centre, _unit=unit, _known_noise=known)
         return self
 
     #: What a target is 0 and 1 at, in units of y.

@@ -1,5 +1,6 @@
 """Rows kept for later rounds of an estimator that is given only the new ones."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,13 @@ class Replay:
             weights = np.concatenate([self.weight * factor, new])
         return _vstack(self.X, X), np.concatenate([self.y, y]), weights
 
+    def find_new(self, X: Any, y: Any) -> np.ndarray | None:
+        """Which rows were not seen before; None where not all that were seen are kept."""
+        if len(self) < self.n_seen:
+            return None
+        seen = set(_keys(self.X, self.y))
+        return np.array([key not in seen for key in _keys(X, y)])
+
     def add(self, X: Any, y: Any, weight: Any, size: int) -> None:
         """Take rows in; each row seen so far stays with the same probability."""
         self.n_seen += X.shape[0]
@@ -57,6 +65,19 @@ class Replay:
             self.n_seen = X.shape[0]  # nothing is left to stand for earlier ones
             kept = np.sort(self.rng.permutation(X.shape[0])[:size])
             self.X, self.y, self.weight = X[kept], y[kept], weight[kept]
+
+
+def _keys(X: Any, y: Any) -> list[tuple]:
+    """What tells rows and their targets apart."""
+    if sparse.issparse(X):
+        X = sparse.csr_array(X, dtype=np.float64, copy=True)
+        X.sum_duplicates()
+        X.eliminate_zeros()
+        ends = list(pairwise(X.indptr))
+        rows = [X.indices[a:b].astype(np.int64).tobytes() + X.data[a:b].tobytes() for a, b in ends]
+    else:
+        rows = [row.tobytes() for row in np.ascontiguousarray(X, dtype=np.float64)]
+    return list(zip(rows, y.tolist(), strict=True))
 
 
 def _vstack(a: Any, b: Any) -> Any:

@@ -1,0 +1,168 @@
+"""Active classification of texts, by the protocol of Sahan, Smidl and Marik (2021).
+
+Pairs of classes; a pool of 1000 texts (500 a class), 10 labels at first, 200 requests of one; AUC
+on what is left of the pool (as published) and on a fixed test set, at 50, 100 and 200 labels.
+``--gate`` is the paper's: a request is random with probability 1 - sigmoid(l - 40) after l of them.
+``SKBAYES_DATA`` names the folder whose ``text`` holds the sets::
+
+    SKBAYES_DATA=... python examples/filter/text.py --repeats 10 --features minilm tfidf
+"""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _common import Clock, arguments, new_figure, save, show
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from skbayes import (
+    DeepEnsembleFilterClassifier,
+    MCDropoutClassifier,
+    SGLDClassifier,
+    sample_proba,
+)
+from skbayes.active import get_acquisition
+
+PAIRS = {
+    "ag_news": [("Business", "Sci/Tech"), ("Business", "World")],
+    "trec6": [("entity", "description"), ("human", "location")],
+    "sst2": [("negative", "positive")],
+}
+MARKS = (50, 100, 200)
+PER_CLASS, FIRST = 500, 10
+
+
+def load(name, pair, features, seed):
+    """Rows and labels of a pool and of a test set."""
+    folder = Path(os.environ["SKBAYES_DATA"]) / "text"
+    table = pd.read_csv(folder / f"{name}.csv.gz")
+    chosen = table["label"].isin(pair).to_numpy()
+    y = (table["label"] == pair[1]).to_numpy().astype(int)
+    is_test = (table["split"] == "test").to_numpy()
+    rng = np.random.RandomState(seed)
+    pool = []
+    for label in (0, 1):
+        rows = np.flatnonzero(chosen & ~is_test & (y == label))
+        pool.append(rng.permutation(rows)[:PER_CLASS])
+    pool, test = np.concatenate(pool), np.flatnonzero(chosen & is_test)
+    if features == "minilm":
+        X = np.load(folder / f"{name}_minilm.npz")["X"].astype(np.float32)
+        centre = X[pool].mean(0)
+        # lengths of one: sixteen times larger, so that features are of order one
+        return (X[pool] - centre) * 16, y[pool], (X[test] - centre) * 16, y[test]
+    texts = table["text"].to_numpy()
+    vectors = TfidfVectorizer(dtype=np.float32, min_df=2).fit(texts[pool])
+    return vectors.transform(texts[pool]) * 4, y[pool], vectors.transform(texts[test]) * 4, y[test]
+
+
+def methods(seed):
+    """Name -> classifier; the filters and the warm net go on."""
+    net = {"hidden_layer_sizes": (100,), "random_state": seed}
+    # of the members' 100 rows of a pool to 200 labels: as many epochs as trains them
+    cold = {"n_members": 10, "init_epochs": 100}
+    return {
+        "filter": DeepEnsembleFilterClassifier(warm_epochs=33, **cold, **net),
+        "filter, wide": DeepEnsembleFilterClassifier(
+            warm_epochs=33, inflation_scale=2.0, **cold, **net
+        ),
+        "cold ensemble": DeepEnsembleFilterClassifier(**cold, **net),
+        "SGLD": SGLDClassifier(
+            n_chains=2, n_draws=10, n_warmup=100, thinning=10, warm_start=True, **net
+        ),
+        "dropout, cold": MCDropoutClassifier(n_draws=20, max_iter=100, **net),
+        "dropout, warm": MCDropoutClassifier(n_draws=20, max_iter=33, warm_start=True, **net),
+        "one network": DeepEnsembleFilterClassifier(n_members=1, init_epochs=100, **net),
+        "logistic regression": LogisticRegression(C=10.0),
+    }
+
+
+def run(data, name, acquisition, gate, seed, requests):
+    """AUC on the rest of the pool and on the test set after every label, and CPU seconds."""
+    X, y, X_test, y_test = data
+    rng = np.random.RandomState(seed)
+    labelled = list(rng.permutation(len(y))[:FIRST])
+    while len(set(y[labelled])) < 2:
+        labelled = list(rng.permutation(len(y))[:FIRST])
+    rank = get_acquisition(acquisition) if acquisition != "random" else None
+    model, clock, auc, new = methods(seed)[name], Clock(), [], labelled
+    for request in range(requests + 1):
+        with clock():
+            if name.startswith("filter"):
+                model.partial_fit(X[new], y[new], classes=[0, 1])
+            else:
+                model.fit(X[labelled], y[labelled])
+        rest = np.setdiff1d(np.arange(len(y)), labelled)
+        draws = sample_proba(model, X[rest])
+        score = roc_auc_score(y[rest], draws.mean(0)[:, 1])
+        if len(labelled) in MARKS:
+            auc.append((score, roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])))
+        if rank is None or (gate and rng.uniform() > expit(request - 40)):
+            pick = rng.choice(rest)
+        else:
+            pick = rest[np.argmax(rank(draws))]
+        new = [pick]
+        labelled = [*labelled, pick]
+    return np.array(auc), clock.seconds  # (marks, 2)
+
+
+def main():
+    """Print means and paired intervals, and draw them."""
+    args = arguments(
+        __doc__,
+        repeats=10,
+        requests=200,
+        sets=list(PAIRS),
+        features=["minilm"],
+        methods=list(methods(0)),
+        acquisitions=["entropy"],
+        gate=False,
+    )
+    if args.requests < MARKS[0] - FIRST:
+        raise SystemExit(f"--requests {args.requests} must be at least {MARKS[0] - FIRST}")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    marks = [m for m in MARKS if m <= FIRST + args.requests]
+    found, spent = {}, {}
+    for features in args.features:
+        for acquisition in args.acquisitions:
+            for name in args.methods:
+                rows, seconds = [], []
+                for set_name in args.sets:
+                    for pair in PAIRS[set_name]:
+                        for seed in range(args.repeats):
+                            data = load(set_name, pair, features, seed)
+                            auc, cpu = run(data, name, acquisition, args.gate, seed, args.requests)
+                            rows.append(auc)
+                            seconds.append(cpu)
+                key = (features, acquisition, name)
+                found[key], spent[key] = np.array(rows), np.mean(seconds)
+                means = found[key].mean(0)
+                print(
+                    f"{features} {acquisition} {name:20} test AUC at {marks}: "
+                    f"{np.round(means[:, 1], 4)}, rest of the pool {np.round(means[:, 0], 4)}, "
+                    f"{spent[key]:.1f} CPU s a run",
+                    flush=True,
+                )
+    figure, axes = new_figure(1, len(args.features), 4.0)
+    for ax, features in zip(axes[0], args.features, strict=True):
+        for (kind, acquisition, name), values in found.items():
+            if kind == features:
+                ax.plot(marks, values[..., 1].mean(0), "o-", label=f"{name}, {acquisition}")
+        ax.set(title=features, xlabel="labels", ylabel="AUC on the test set")
+        ax.legend(fontsize="x-small")
+    for (features, acquisition, name), values in found.items():
+        base = found.get((features, acquisition, "filter"))
+        if name != "filter" and base is not None:
+            for k, mark in enumerate(marks):
+                label = f"{features} {acquisition} filter - {name}, test AUC at {mark}"
+                show(label, base[:, k, 1], values[:, k, 1])
+    save(figure, args.out, "filter_text")
+
+
+if __name__ == "__main__":
+    main()
