@@ -1,7 +1,7 @@
 """Deep Bayesian learning as scikit-learn estimators."""
 
 from skbayes._draws import predict_uncertainty, sample_proba
-from skbayes.density import VAE, VAEAnomalyDetector
+from skbayes.density import VAE, GaussianMixtureClassifier, VAEAnomalyDetector
 from skbayes.supervised import (
     DeepEnsembleFilterClassifier,
     HMCClassifier,
@@ -15,6 +15,7 @@ from skbayes.supervised import (
 __all__ = [
     "VAE",
     "DeepEnsembleFilterClassifier",
+    "GaussianMixtureClassifier",
     "HMCClassifier",
     "HMCRegressor",
     "SGHMCClassifier",

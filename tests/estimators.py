@@ -6,6 +6,7 @@ Small networks and few steps: the checks ask for the contract, not for accuracy.
 from skbayes import (
     VAE,
     DeepEnsembleFilterClassifier,
+    GaussianMixtureClassifier,
     HMCClassifier,
     HMCRegressor,
     SGHMCClassifier,
@@ -29,8 +30,10 @@ REGRESSORS = [
     SGHMCRegressor((20,), **SHORT),
     HMCRegressor((20,), **FEW),
 ]
+SEMI_SUPERVISED = [GaussianMixtureClassifier()]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
-ESTIMATORS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
+NETWORKS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
+ESTIMATORS = [*NETWORKS, *SEMI_SUPERVISED]
 
 
 def name_of(estimator):

@@ -16,6 +16,7 @@ N_CHECKS = {
     "SGLDRegressor": 60,
     "SGHMCRegressor": 60,
     "HMCRegressor": 60,
+    "GaussianMixtureClassifier": 55,
     "VAE": 47,
     "VAEAnomalyDetector": 53,
 }
