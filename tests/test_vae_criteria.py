@@ -22,6 +22,7 @@ from skbayes.nn import (
     StackedVAE,
     VampPrior,
 )
+from skbayes.nn._priors import RELEVANCE_RATE
 
 DOUBLE = {"dtype": torch.float64}
 
@@ -148,7 +149,7 @@ def mixture_prior(n_components=1):
 def relevance_prior(n_components=1):
     prior = RelevancePrior(2, n_components, 6, **DOUBLE)
     with torch.no_grad():
-        prior.log_relevance.copy_(normal(2, n_components, seed=7))
+        prior.log_relevance.copy_(normal(2, n_components, seed=7) / RELEVANCE_RATE)
     return prior
 
 

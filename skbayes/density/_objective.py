@@ -206,14 +206,13 @@ class Objective(nn.Module):
         """Noise of a strength that differs from row to row."""
         if X.ndim == 2:
             X = X.expand(vae.n_members, *X.shape)
-        levels = self.settings.input_noise
-        uniform = torch.empty(*X.shape[:-1], 1, device=X.device)
-        uniform.uniform_(generator=vae.noise_generator)
-        strength = torch.zeros_like(uniform)
-        for i, level in enumerate(levels):
-            edge = CLEAN_SHARE + (1.0 - CLEAN_SHARE) * i / len(levels)
-            strength = torch.where(uniform >= edge, level, strength)
-        noise = strength.to(X.dtype) * vae.draw_noise(X)
+        n_levels = len(self.settings.input_noise)
+        # uniform from below zero, which is clean, to the number of levels
+        low = -n_levels * CLEAN_SHARE / (1.0 - CLEAN_SHARE)
+        place = torch.empty(*X.shape[:-1], 1, device=X.device)
+        place.uniform_(low, n_levels, generator=vae.noise_generator)
+        levels = torch.tensor((0.0, *self.settings.input_noise), dtype=X.dtype, device=X.device)
+        noise = levels[place.floor_().add_(1.0).clamp_(0, n_levels).long()] * vae.draw_noise(X)
         return X + noise * (vae.scale if vae.scale is not None else self.settings.unit)
 
     @staticmethod

@@ -47,6 +47,25 @@ class Gaussian:
         location, variance, _ = decoded
         return -0.5 * ((x - location).square() / variance + (variance.log() + LOG_TWO_PI))
 
+    def total(self, x: Tensor, decoded: Decoded) -> Tensor:
+        """Log-density of rows: the sum over the features of :meth:`log_prob`.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (rows, features) or (members, rows, features)
+        decoded : Decoded
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows)
+        """
+        if type(self) is not Gaussian:
+            return self.log_prob(x, decoded).sum(-1)
+        # what is the same for all rows is summed once: this is in every step of training
+        location, variance, _ = decoded
+        constant = (variance.log() + LOG_TWO_PI).sum(-1)
+        return -0.5 * (((x - location).square() / variance).sum(-1) + constant)
+
     def pairwise(self, x: Tensor, decoded: Decoded) -> Tensor:
         """Log-density of every row about every decoded centre, summed over the features.
 

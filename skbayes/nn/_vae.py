@@ -234,7 +234,7 @@ class StackedVAE(nn.Module):
         -------
         torch.Tensor of shape (members, rows)
         """
-        return self.likelihood.log_prob(X, self.distribution(location)).sum(-1)
+        return self.likelihood.total(X, self.distribution(location))
 
     def log_prior(self, code: Tensor) -> Tensor:
         """Log-density of codes under the prior.
