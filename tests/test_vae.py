@@ -43,7 +43,7 @@ def plug_in_ppca(vae, pca):
         encoder.bias[:, q:] = to(np.log(noise / M))
         decoder.layers[0].weight[:] = to(W)
         decoder.layers[0].bias[:] = to(pca.mean_)
-        vae.posterior_.module.log_noise.fill_(0.5 * np.log(noise))
+        vae.posterior_.module.log_noise.fill_(np.log(noise))
     vae.posterior_.module.noise_floor = 0.0
     return vae
 

@@ -54,7 +54,7 @@ def linear_vae(W, shift, noise, encoder, encoder_logvar):
         first.weight[0, :q], first.weight[0, q:] = encoder, 0.0
         first.bias[0, :q], first.bias[0, q:] = -encoder @ shift, encoder_logvar
         last.weight[0], last.bias[0] = W, shift
-        vae.log_noise.fill_(0.5 * math.log(noise))
+        vae.log_noise.fill_(math.log(noise))
     return vae.eval().requires_grad_(False)
 
 

@@ -246,7 +246,7 @@ class BaseVAE(
         with torch.no_grad():
             # all that there is, is noise at first. (Per feature: a better density where the scales
             # differ, but codes that reconstruct nothing; measured on digits.)
-            stack.log_noise.fill_(math.log(unit if learned else float(self.noise)))
+            stack.log_noise.fill_(2.0 * math.log(unit if learned else float(self.noise)))
         if not learned:
             stack.log_noise.requires_grad_(False)
         return stack

@@ -167,7 +167,7 @@ def fill_in_noise(vae: StackedVAE, X: Any, n_cells: int) -> None:
         if vae.log_noise.shape[1] == 1:
             variance = variance.mean(1, keepdim=True)
         tiny = torch.finfo(variance.dtype).tiny ** 0.5
-        vae.log_noise.copy_(variance.clamp_min(max(tiny, 1e-6 * vae.noise_floor**2)).sqrt().log())
+        vae.log_noise.copy_(variance.clamp_min(max(tiny, 1e-6 * vae.noise_floor**2)).log())
 
 
 def learns_noise(criterion: str, likelihood: str) -> bool:

@@ -61,7 +61,8 @@ class StackedVAE(nn.Module):
     ----------
     encoder, decoder : StackedMLP
     log_noise : torch.nn.Parameter of shape (n_members, n_features or 1)
-        Logarithm of the output's standard deviation above the floor.
+        Logarithm of the output variance above the floor. (Of the standard deviation it would move
+        twice as fast; the anomaly scores of 14 sets were better so.)
     log_dof : torch.nn.Parameter of shape (n_members, 1) or None
         Logarithm of the Student-t's degrees of freedom above one.
     prior : torch.nn.Module
@@ -201,7 +202,7 @@ class StackedVAE(nn.Module):
         -------
         torch.Tensor of shape (members, 1, features)
         """
-        variance = (2.0 * self.log_noise).exp() + self.noise_floor**2
+        variance = self.log_noise.exp() + self.noise_floor**2
         variance = variance.unsqueeze(1).expand(-1, 1, self.n_features)
         return variance if self.scale is None else variance * self.scale.square()
 
