@@ -1,7 +1,7 @@
 """Deep Bayesian learning as scikit-learn estimators."""
 
 from skbayes._draws import predict_uncertainty, sample_proba
-from skbayes.density import VAE, VAEAnomalyDetector
+from skbayes.density import VAE, GaussianMixtureClassifier, VAEAnomalyDetector
 from skbayes.supervised import (
     ConstantSGDClassifier,
     ConstantSGDRegressor,
@@ -27,6 +27,7 @@ __all__ = [
     "DeepEnsembleFilterClassifier",
     "DeepEnsembleFilterRegressor",
     "DeepEnsembleRegressor",
+    "GaussianMixtureClassifier",
     "HMCClassifier",
     "HMCRegressor",
     "MCDropoutClassifier",

@@ -11,6 +11,7 @@ from skbayes import (
     DeepEnsembleFilterClassifier,
     DeepEnsembleFilterRegressor,
     DeepEnsembleRegressor,
+    GaussianMixtureClassifier,
     HMCClassifier,
     HMCRegressor,
     MCDropoutClassifier,
@@ -43,8 +44,10 @@ REGRESSORS = [
     MCDropoutRegressor((20,), n_draws=20, max_iter=100),
     DeepEnsembleFilterRegressor((20,), n_members=3, init_epochs=100),
 ]
+SEMI_SUPERVISED = [GaussianMixtureClassifier()]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
-ESTIMATORS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
+NETWORKS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
+ESTIMATORS = [*NETWORKS, *SEMI_SUPERVISED]
 
 
 def name_of(estimator):

@@ -23,6 +23,7 @@ N_CHECKS = {
     "MCDropoutClassifier": 63,
     "DeepEnsembleRegressor": 60,
     "MCDropoutRegressor": 60,
+    "GaussianMixtureClassifier": 55,
     "VAE": 47,
     "VAEAnomalyDetector": 53,
 }

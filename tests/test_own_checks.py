@@ -10,12 +10,14 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from estimators import CLASSIFIERS, ESTIMATORS, name_of
+from estimators import CLASSIFIERS, ESTIMATORS, NETWORKS, name_of
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 ALL = pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+#: Those with a device, a dtype and a stack.
+WITH_NETWORK = pytest.mark.parametrize("estimator", NETWORKS, ids=name_of)
 
 
 def make_data(dtype=np.float64, n=60):
@@ -108,7 +110,7 @@ def dropout_net(n_features, n_outputs):
     )
 
 
-@ALL
+@WITH_NETWORK
 def test_dtype_follows_X_unless_told(estimator):
     X, y = make_data()
     if "dtype" not in estimator.get_params():
@@ -158,7 +160,7 @@ def test_pickle_into_another_process(estimator, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), output(model, X))
 
 
-@ALL
+@WITH_NETWORK
 def test_pickle_is_small(estimator):
     """No optimizer state, no history of batches, no second copy of the weights."""
     X, y = make_data()
@@ -167,7 +169,7 @@ def test_pickle_is_small(estimator):
     assert len(pickle.dumps(model)) < 1.1 * weights + X.nbytes + 30_000
 
 
-@ALL
+@WITH_NETWORK
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_same_weights_score_alike_on_gpu_and_cpu(estimator):
     X, y = make_data(np.float32)
@@ -178,7 +180,7 @@ def test_same_weights_score_alike_on_gpu_and_cpu(estimator):
     np.testing.assert_allclose(output(on_gpu, X), score, rtol=1e-4, atol=1e-6)
 
 
-@ALL
+@WITH_NETWORK
 @pytest.mark.skipif(torch.cuda.is_available(), reason="shows what happens without a GPU")
 def test_a_device_that_is_not_there_is_a_clear_error(estimator):
     X, y = make_data()

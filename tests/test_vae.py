@@ -16,7 +16,8 @@ from torch.distributions import Normal, kl_divergence
 
 from skbayes import VAE, VAEAnomalyDetector
 from skbayes._engine.rows import Batch
-from skbayes.density._criteria import NegativeELBO, gaussian_log_prob, kl_to_standard_normal
+from skbayes.density._criteria import gaussian_log_prob, kl_to_standard_normal
+from skbayes.density._objective import Objective, Settings
 from skbayes.density._scores import importance_weighted, log_weights
 from skbayes.nn import StackedVAE
 
@@ -104,15 +105,16 @@ def test_loss_is_the_bound_in_expectation_and_beta_weighs_the_divergence():
     net = StackedVAE(4, 2, 1, (8,), generator=generator(), dtype=torch.float64)
     X = torch.randn(1, 4, generator=generator(1), dtype=torch.float64)
     n = 20_000
+    batch = Batch(X.expand(n, 4), None, None)
     with torch.no_grad():
-        output = net(
-            X.expand(n, 4), torch.randn(1, n, 2, generator=generator(2), dtype=torch.float64)
-        )
-        losses = NegativeELBO(1.0)(output, Batch(X.expand(n, 4), None, None))[0]
+        mean, logvar = net.encode(X)
+        net.noise_generator = generator(2)
+        losses = Objective(Settings())(net, batch)[0]
+        net.noise_generator = generator(2)
+        half = Objective(Settings(beta=0.5))(net, batch)[0]
         noise = torch.randn(1, n, 2, generator=generator(3), dtype=torch.float64)
         weights = importance_weighted(net, X, noise[:, :1], 1)  # one sample: a draw of log w
-        kl = kl_to_standard_normal(output.code_mean, output.code_logvar)[0, 0]
-        half = NegativeELBO(0.5)(output, Batch(X.expand(n, 4), None, None))[0]
+        kl = kl_to_standard_normal(mean, logvar)[0, 0]
         bound = log_weights(net, X, noise)[0, :, 0]
     assert weights.shape == (1, 1)
     standard_error = np.hypot(float(losses.std()), float(bound.std())) / n**0.5
@@ -121,11 +123,17 @@ def test_loss_is_the_bound_in_expectation_and_beta_weighs_the_divergence():
 
 
 def test_iwae_is_above_the_bound_and_rises_with_the_number_of_samples():
-    vae = VAE(2, (16,), max_iter=30, random_state=0).fit(WINE)
-    scores = {k: vae.set_params(n_importance=k).log_density(WINE).mean() for k in (1, 10, 300)}
-    elbo = vae.set_params(score_method="elbo", n_importance=300).score(WINE)
-    assert elbo < scores[300]
-    assert scores[1] < scores[10] < scores[300]
+    vae = VAE(2, (16,), max_iter=300, random_state=0).fit(WINE)
+    many = {"n_importance": 1000}
+    highest = vae.set_params(**many).score(WINE)
+    elbo = vae.set_params(score_method="elbo").score(WINE)
+    vae.set_params(score_method="iwae", n_importance=10)
+    between = []
+    for vae._noise_seed in range(100):
+        between.append(vae.score(WINE))
+    # a thousand codes are a hundred times ten: the same noise's error is about the mean's
+    error = np.std(between) / 10
+    assert elbo + 3 * error < np.mean(between) < highest - 3 * error
 
 
 def test_members_density_is_their_mean_density():
@@ -219,7 +227,7 @@ def test_detector_finds_tumours(tumours):
     normal = np.flatnonzero(y == 1)
     detector = VAEAnomalyDetector(max_iter=100, random_state=0).fit(X[normal[:200]])
     rest = np.setdiff1d(np.arange(len(X)), normal[:200])
-    assert auc(detector, X[rest], y[rest]) > 0.94
+    assert auc(detector, X[rest], y[rest]) > 0.93
 
 
 @pytest.mark.parametrize("contamination", [0.05, 0.25, 0.5])
@@ -309,6 +317,15 @@ BOTH = pytest.mark.parametrize("cls", [VAE, VAEAnomalyDetector])
         ({"n_components": 0}, "n_components"),
         ({"activation": "rleu"}, "activation.*'relu'"),
         ({"noise": "none"}, "noise.*'shared'"),
+        ({"noise": 0.0}, "noise"),
+        ({"criterion": "kl"}, "criterion.*'elbo'"),
+        ({"prior": "gaussian"}, "prior.*'normal'"),
+        ({"likelihood": "poisson"}, "likelihood.*'bernoulli'"),
+        ({"kernel": "linear"}, "kernel.*'imq'"),
+        ({"input_noise": -0.1}, "input_noise"),
+        ({"input_noise": [0.1, -0.1]}, "input_noise"),
+        ({"kl_warm_up": 2.0}, "kl_warm_up"),
+        ({"n_train_samples": 0}, "n_train_samples"),
         ({"score_method": "likelihood"}, "score_method.*'elbo'"),
         ({"beta": -1.0}, "beta"),
         ({"learning_rate_init": 0.0}, "learning_rate_init"),

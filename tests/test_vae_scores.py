@@ -13,9 +13,11 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.preprocessing import scale
 
 from skbayes import VAE, VAEAnomalyDetector
-from skbayes.density import _base, _blocks
+from skbayes._engine.posterior import Posterior
+from skbayes.density import _base, _blocks, _training
 from skbayes.density._head import LabelHead
 from skbayes.density._rate import CosineRate
+from skbayes.density._reference import make_reference
 from skbayes.density._scores import DENSITIES, SCORES, log_weights
 from skbayes.metrics import anomaly_roc_auc_score
 from skbayes.nn import StackedVAE
@@ -25,7 +27,9 @@ WINE = scale(load_wine().data)
 
 @pytest.fixture(scope="module")
 def detector():
-    return VAEAnomalyDetector(3, (16,), n_members=2, max_iter=30, random_state=0).fit(WINE)
+    # a sum of all that there is keeps what every one of them needs
+    model = VAEAnomalyDetector(3, (16,), n_members=2, max_iter=30, random_state=0)
+    return model.set_params(score_method="+".join(sorted(SCORES))).fit(WINE)
 
 
 def net_and_noise(n_samples=7):
@@ -35,6 +39,11 @@ def net_and_noise(n_samples=7):
     return vae, torch.from_numpy(WINE), noise
 
 
+def reference_of(vae):
+    rng = np.random.RandomState(0)
+    return make_reference(vae, Posterior(vae), WINE, SCORES, 50, rng)
+
+
 # -- pure functions -------------------------------------------------------------------------------
 
 
@@ -42,9 +51,13 @@ def net_and_noise(n_samples=7):
 @pytest.mark.parametrize("step", [1, 3, 7, 100])
 def test_blocks_of_samples_add_up(score, step):
     vae, X, noise = net_and_noise()
+    reference = reference_of(vae)
     with torch.no_grad():
         torch.testing.assert_close(
-            SCORES[score](vae, X, noise, step), SCORES[score](vae, X, noise, 7), rtol=1e-12, atol=0
+            SCORES[score](vae, X, noise, step, reference),
+            SCORES[score](vae, X, noise, 7, reference),
+            rtol=1e-12,
+            atol=0,
         )
 
 
@@ -134,13 +147,19 @@ def test_rows_beyond_arithmetic_score_lowest_and_finite(dtype, labelled):
     assert model.predict(far)[3] == -1
 
 
+def column_variances(X):
+    mean, variance = _blocks.column_moments(X)
+    np.testing.assert_allclose(mean, np.asarray(X.mean(axis=0)), rtol=1e-12)
+    return variance
+
+
 def test_variances_without_a_copy(monkeypatch):
     X = np.random.RandomState(0).normal(1e6, [1.0, 2.0], size=(1000, 2))
     expected = X.var(axis=0)
-    np.testing.assert_allclose(_blocks.column_variances(X), expected, rtol=1e-9)
+    np.testing.assert_allclose(column_variances(X), expected, rtol=1e-9)
     monkeypatch.setattr(_blocks, "VARIANCE_BYTES", 1000)
-    np.testing.assert_allclose(_blocks.column_variances(X), expected, rtol=1e-9)
-    np.testing.assert_allclose(_blocks.column_variances(sparse.csr_array(X)), expected, rtol=1e-9)
+    np.testing.assert_allclose(column_variances(X), expected, rtol=1e-9)
+    np.testing.assert_allclose(column_variances(sparse.csr_array(X)), expected, rtol=1e-9)
 
 
 def test_constant_column_has_a_finite_density():
@@ -182,14 +201,13 @@ def test_auto_is_a_number_of_steps(n_rows, epochs, monkeypatch):
     seen = {}
 
     def build_net(*args, max_epochs, on_step, **kwargs):
-        seen.update(epochs=max_epochs, steps=on_step.n_steps)
+        seen.update(epochs=max_epochs)
         raise InterruptedError
 
-    monkeypatch.setattr(_base, "build_net", build_net)
+    monkeypatch.setattr(_training, "build_net", build_net)
     with pytest.raises(InterruptedError):
         VAE(1, ()).fit(np.zeros((n_rows, 1)))
     assert seen["epochs"] == epochs
-    assert seen["steps"] == epochs * math.ceil(n_rows / 128)
 
 
 def test_history_has_the_rate_and_the_loss():

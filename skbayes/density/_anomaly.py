@@ -1,5 +1,6 @@
 """Anomaly detection by a variational autoencoder."""
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -9,13 +10,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.density._base import BaseVAE
+from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._head import LabelHead
+from skbayes.density._objective import LIKELIHOOD_BASED, Settings
+from skbayes.density._robust import TRIM, screen, spread_of_kept
 
 #: Standard deviations beyond which a decoded code speaks no louder to the label head.
 MAX_DEVIATION = 5.0
+#: Weight of the divergence where ``beta="auto"``: hardly any. What a row costs to encode tells
+#: anomalies less well than how it is decoded; the score brings a density of its own.
+RANKING_BETA = 0.01
 
 
-class VAEAnomalyDetector(OutlierMixin, BaseVAE):
+class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
     r"""Anomaly detector that scores rows by a variational autoencoder.
 
     The autoencoder models the training rows (:class:`VAE` says how); rows that it gives a low score
@@ -35,17 +42,57 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     n_members : int, default=4
         Number of autoencoders that train together, each from its own initial weights. The
         score is the mean of theirs.
-    noise : {"per_feature", "shared"}, default="per_feature"
-        Whether every feature has its own learned output variance, or all share one.
-    beta : float, default=1.0
-        Weight of the divergence in training. 1 is the evidence lower bound; less trusts
-        the data more.
-    score_method : {"elbo", "iwae", "reconstruction"}, default="elbo"
-        What ``score_samples`` is made of: the evidence lower bound; the importance-weighted
-        log-likelihood, a tighter bound; or the log-likelihood given the mean code.
+    criterion : str, default="elbo"
+        What training minimises: ``"elbo"`` (evidence lower bound), ``"iwae"`` (importance-weighted
+        bound), ``"mse"`` (plain autoencoder), ``"mmd"`` (Wasserstein autoencoder: maximum mean
+        discrepancy of the codes from the prior), ``"adversarial"`` (a discriminator of codes),
+        ``"mmd+adversarial"``, ``"vae-gan"`` (the error is taken in the features of a discriminator
+        of rows) or ``"stein"`` (kernel Stein discrepancy of the codes from the prior). All but
+        ``"elbo"``, ``"iwae"`` and ``"vae-gan"`` have a deterministic encoder.
+    beta : float or "auto", default="auto"
+        Weight of the divergence of the codes from the prior. ``"auto"`` is 0.01 for a
+        bound (which is then a trade-off, no bound), and what the papers have for the others.
+    kernel : {"imq", "rbf", "rq"}, default="imq"
+        Kernel of ``criterion="mmd"``: inverse multiquadrics, Gaussians or rational quadratics,
+        summed over several scales.
+    prior : {"normal", "ard", "mixture", "corners", "vamp"} or callable, default="normal"
+        Distribution of the codes: standard normal; normal with a learned variance a component,
+        which switches off components that are not needed; a learned mixture of Gaussians; narrow
+        Gaussians at random corners of a cube; what the encoder makes of learned pseudo-rows. Those
+        that are learned need a criterion with an encoder that draws. A callable ``(n_samples,
+        n_components, random_state) -> codes`` is for the criteria that need draws only: ``"mmd"``,
+        ``"adversarial"`` and ``"mmd+adversarial"``.
+    n_prior_components : int, default=8
+        Number of Gaussians of a prior that is a mixture.
+    likelihood : {"gaussian", "bernoulli", "student_t"}, default="gaussian"
+        Distribution of a row given its code; Bernoulli needs values between 0 and 1.
+    noise : {"per_feature", "shared"} or float, default="per_feature"
+        Whether every feature has its own learned output variance (of a Student-t: squared scale),
+        or all share one; a number is a fixed standard deviation.
+    input_noise : float, array-like of float or None, default=(0.05, 0.1, 0.2, 0.4, 0.8)
+        Standard deviation of the noise on what the encoder sees in training, in units of the
+        data's spread; of several, one is drawn for every row. Three rows in ten stay clean.
+    n_train_samples : int, default=5
+        Number of codes a row in training, with ``criterion="iwae"``.
+    kl_warm_up : float, default=0.0
+        Share of the steps over which ``beta`` rises from zero.
+    score_method : str, default="auto"
+        What ``score_samples`` is made of. ``"auto"`` is
+        ``"reconstruction+code_density+mixture"``.
+        Names may be joined by ``+``. ``"elbo"``, ``"iwae"`` (importance-weighted log-likelihood),
+        ``"aggregate"`` (the same, with the training rows' codes as prior), ``"mixture"`` (over
+        decoded training codes) and ``"jacobian"`` (change of variables) are log-densities;
+        ``"reconstruction"`` (log-likelihood given the mean code), ``"reconstruction_sampled"``
+        (given drawn ones), ``"latent"`` (prior of the mean code), ``"code_density"`` (a mixture of
+        Gaussians of training codes) and ``"neighbours"`` (minus the distance to the nearest
+        training codes) are not. The user guide has the table of which criterion allows which.
     n_importance : int, default=20
         Number of codes drawn for a score, the same noise for every row, so that a row's score does
         not depend on its neighbours.
+    robust : bool, default=False
+        Whether the training rows hold anomalies, unmarked. A coarse model then screens the rows,
+        the fifth that it finds oddest is left out, the rest is standardised anew, and training
+        trims a tenth of every batch. On clean rows this costs a little.
     contamination : float or "auto", default="auto"
         Share of the training rows that ``predict`` calls anomalous, in (0, 0.5]. ``"auto"`` is 0.1.
     max_iter : int or "auto", default="auto"
@@ -85,10 +132,13 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         The members; ``posterior_.module`` is a :class:`skbayes.nn.StackedVAE`.
     n_components_ : int
         Width of the code.
+    active_components_ : ndarray of int
+        Components of the first member's code that tell rows apart: the variance of their mean is
+        more than a hundredth of the prior's.
     noise_variance_ : ndarray of shape (n_features,)
-        Learned output variance, mean over members.
+        Output variance, mean over members.
     history_ : dict of ndarray
-        ``epoch``, ``train_loss`` (negative bound a row, mean over members), ``dur``,
+        ``epoch``, ``train_loss`` (the criterion a row, mean over members), ``dur``,
         ``learning_rate``, ``valid_loss`` with ``early_stopping``.
     n_iter_ : int
         Number of epochs.
@@ -122,6 +172,7 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseVAE._parameter_constraints,
+        "robust": ["boolean"],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
     }
 
@@ -132,10 +183,19 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         *,
         activation="silu",
         n_members=4,
+        criterion="elbo",
+        beta="auto",
+        kernel="imq",
+        prior="normal",
+        n_prior_components=8,
+        likelihood="gaussian",
         noise="per_feature",
-        beta=1.0,
-        score_method="elbo",
+        input_noise=(0.05, 0.1, 0.2, 0.4, 0.8),
+        n_train_samples=5,
+        kl_warm_up=0.0,
+        score_method="auto",
         n_importance=20,
+        robust=False,
         contamination="auto",
         max_iter="auto",
         learning_rate_init=0.003,
@@ -155,10 +215,19 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.n_members = n_members
-        self.noise = noise
+        self.criterion = criterion
         self.beta = beta
+        self.kernel = kernel
+        self.prior = prior
+        self.n_prior_components = n_prior_components
+        self.likelihood = likelihood
+        self.noise = noise
+        self.input_noise = input_noise
+        self.n_train_samples = n_train_samples
+        self.kl_warm_up = kl_warm_up
         self.score_method = score_method
         self.n_importance = n_importance
+        self.robust = robust
         self.contamination = contamination
         self.max_iter = max_iter
         self.learning_rate_init = learning_rate_init
@@ -193,7 +262,23 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
 
     def _ranking(self, X: Any) -> np.ndarray:
         """Score of the density alone: mean over members."""
-        return self._member_scores(X, self.score_method).mean(axis=0)
+        return self._sum_of(X, self._score_terms())
+
+    def _auto_score(self) -> str:
+        return "reconstruction+code_density+mixture"
+
+    def _settings(self, unit: float) -> Settings:
+        settings = super()._settings(unit)
+        if self.beta == "auto" and self.criterion in LIKELIHOOD_BASED:
+            settings = replace(settings, beta=RANKING_BETA)
+        return replace(settings, trim=TRIM) if self.robust else settings
+
+    def _screen(self, X, rng, device, dtype):
+        if not self.robust:
+            return X, None
+        kept = screen(X, rng, device, dtype)
+        moments = None if self.likelihood == "bernoulli" else spread_of_kept(X, kept)
+        return X[kept], moments
 
     def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """What the head sees: the density's log-odds and the decoded codes, standardised.
@@ -214,6 +299,13 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         if hasattr(self, "_head"):
             return self._head.log_odds(*self._features(X))
         return self._ranking(X)
+
+    def _split_terms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        # what labels made of the scores is no sum over features
+        return ((), self._score_terms()) if hasattr(self, "_head") else super()._split_terms()
+
+    def _score_of(self, X: np.ndarray, terms: tuple[str, ...]) -> np.ndarray:
+        return self._score_samples(X) if hasattr(self, "_head") else super()._score_of(X, terms)
 
     def fit_labels(self, X: Any, y: Any) -> "VAEAnomalyDetector":
         """Learn from labels, all that there are: refit the head, never the density.

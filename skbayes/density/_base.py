@@ -3,7 +3,6 @@
 import copy
 import math
 from abc import ABCMeta
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,37 +12,36 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import validate_data
 
-from skbayes._engine.build import (
-    build_net,
-    check_hidden_layer_sizes,
-    history_arrays,
-    hold_back,
-    train,
-)
+from skbayes._engine.build import check_hidden_layer_sizes, history_arrays, hold_back, train
 from skbayes._engine.device import resolve_device, resolve_dtype
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
-from skbayes.density._blocks import MIN_ROWS, column_variances, row_blocks
+from skbayes.density._allowed import PRIORS, check_combination
+from skbayes.density._blocks import cells_that_fit, column_moments, row_blocks
+from skbayes.density._checks import check_input_noise, check_probabilities
 from skbayes.density._codes import CodesMixin
-from skbayes.density._criteria import NegativeELBO
-from skbayes.density._rate import CosineRate
-from skbayes.density._scores import SCORES
-from skbayes.nn import ACTIVATIONS, StackedVAE
+from skbayes.density._criteria import KERNELS
+from skbayes.density._objective import AUTO_BETA, Settings
+from skbayes.density._reference import make_reference
+from skbayes.density._scoring import ScoresMixin
+from skbayes.density._training import add_parts, fill_in_noise, learns_noise, make_net
+from skbayes.nn import ACTIVATIONS, LIKELIHOODS, RelevancePrior, StackedVAE
 
 #: Optimizer steps that ``max_iter="auto"`` aims at, whatever the number of rows.
 AUTO_STEPS = 1000
 #: Smallest standard deviation of the output, in units of the columns' mean spread: a constant
 #: column would otherwise have an infinite density.
 NOISE_FLOOR = 0.02
-#: What a row scores whose density cannot be told from zero in the type that was computed in;
-#: finite, because metrics and thresholds refuse infinities.
-LOWEST_SCORE = -1e100
+#: A component is active if the variance of its mean code is more than this share of the prior's
+#: (Burda et al. 2016, appendix C).
+ACTIVE = 0.01
 
 
 class BaseVAE(
     CodesMixin,
+    ScoresMixin,
     StackEstimatorMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -58,9 +56,20 @@ class BaseVAE(
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "n_members": [Interval(Integral, 1, None, closed="left")],
-        "noise": [StrOptions({"shared", "per_feature"})],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "score_method": [StrOptions(set(SCORES))],
+        "criterion": [StrOptions(set(AUTO_BETA))],
+        "beta": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "kernel": [StrOptions(set(KERNELS))],
+        "prior": [StrOptions(set(PRIORS)), callable],
+        "n_prior_components": [Interval(Integral, 1, None, closed="left")],
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "noise": [
+            StrOptions({"shared", "per_feature"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "input_noise": ["array-like", Interval(Real, 0, None, closed="left"), None],
+        "n_train_samples": [Interval(Integral, 1, None, closed="left")],
+        "kl_warm_up": [Interval(Real, 0, 1, closed="both")],
+        "score_method": [str],
         "n_importance": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -119,46 +128,61 @@ class BaseVAE(
         """Hook: what else is learned, on validated rows."""
 
     def _fit_vae(self, X: Any, resume: bool) -> dict[str, Any]:
+        check_combination(self.criterion, self.prior, self.likelihood)
+        terms = self._score_terms()
+        if self.likelihood == "bernoulli":
+            check_probabilities(X)
         device = resolve_device(self.device)
         dtype = resolve_dtype(self.dtype, X.dtype)
         rng = copy.deepcopy(self._random_state) if resume else new_random_state(self.random_state)
+        X, moments = self._screen(X, rng, device, dtype)
+        unit = math.sqrt(column_moments(X)[1].mean()) or 1.0
         rows = Rows(X, device=device, dtype=dtype)
-        stack = self._build_stack(X, rng, dtype, resume)
+        settings = self._settings(unit)
+        stack = self._build_stack(X, rng, dtype, unit if moments is None else 1.0)
+        if moments is not None:
+            stack.standardise(*(torch.as_tensor(v, dtype=dtype) for v in moments))
+        add_parts(stack, self.prior, self.criterion, self.n_prior_components, rows, rng)
+        if resume:
+            self._resume(stack)
         train_rows, valid_rows = rows, None
         own_callbacks: list[Any] = []
         if self.early_stopping:
             train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
             own_callbacks.append(stopping)
         batch_size = min(self.batch_size, len(train_rows))
-        steps_per_epoch = math.ceil(len(train_rows) / batch_size)
         max_iter = self.max_iter
         if max_iter == "auto":
-            max_iter = max(1, round(AUTO_STEPS / steps_per_epoch))
-        rate = CosineRate(self.learning_rate_init, max_iter * steps_per_epoch)
-        net = build_net(
+            max_iter = max(1, round(AUTO_STEPS / math.ceil(len(train_rows) / batch_size)))
+        net = make_net(
             stack,
-            NegativeELBO(self.beta),
-            partial(torch.optim.Adam, fused=device.type in ("cpu", "cuda")),
+            settings,
             train_rows,
+            rng,
             batch_size=batch_size,
-            max_epochs=max_iter,
-            lr=self.learning_rate_init,
-            shuffle=make_generator(rng),
-            precisions=[0.0 for _ in stack.parameters()],
+            max_iter=max_iter,
+            learning_rate=self.learning_rate_init,
+            kl_warm_up=self.kl_warm_up,
+            prior_sampler=self.prior if callable(self.prior) else None,
             valid_rows=valid_rows,
             verbose=self.verbose,
-            on_step=rate,
         )
-        rate.start(net)
-        net.module_.noise_generator = make_generator(rng, device)
         train(net, train_rows, self, self.skorch_callbacks, "epoch", own_callbacks)
-        net.module_.noise_generator = None
-        posterior = Posterior(net.module_)
+        vae = net.module_
+        vae.noise_generator = None
+        posterior = Posterior(vae)
         if not posterior.is_finite():
             raise ValueError(
                 "Training diverged: some weights are not finite. Use a smaller "
                 "learning_rate_init, or scale the input."
             )
+        cells = cells_that_fit(posterior, vae.width)
+        learned = isinstance(self.noise, str)
+        if learned and not learns_noise(self.criterion, self.likelihood):
+            fill_in_noise(vae, X, cells)
+        # what a score that is no density says of log_density and sample comes from the mixture
+        needed = {*terms} if self._is_density(terms) else {*terms, "mixture"}
+        reference = make_reference(vae, posterior, X, needed, cells, rng)
         return {
             "net_": net,
             "history_": history_arrays(net),
@@ -167,20 +191,39 @@ class BaseVAE(
             "n_iter_": len(net.history),
             "n_components_": stack.n_components,
             "noise_variance_": self._noise_variance(stack),
+            "active_components_": self._active(vae, posterior, X, cells),
+            "_reference": reference.to_arrays(),
             "_n_features_out": stack.n_components,
             "_noise_seed": draw_seed(rng),
             # a stream of its own: the user's RandomState may serve other estimators too
             "_random_state": np.random.RandomState(draw_seed(rng)),
         }
 
+    def _screen(
+        self, X: Any, rng: np.random.RandomState, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:
+        """Hook: rows to train on, and means and scales to standardise them by."""
+        return X, None
+
+    def _settings(self, unit: float) -> Settings:
+        beta = AUTO_BETA[self.criterion] if self.beta == "auto" else float(self.beta)
+        return Settings(
+            criterion=self.criterion,
+            beta=beta,
+            kernel=self.kernel,
+            n_samples=self.n_train_samples,
+            input_noise=check_input_noise(self.input_noise),
+            unit=unit,
+        )
+
     def _build_stack(
-        self, X: Any, rng: np.random.RandomState, dtype: torch.dtype, resume: bool
+        self, X: Any, rng: np.random.RandomState, dtype: torch.dtype, unit: float
     ) -> StackedVAE:
         n_features = X.shape[1]
         n_components = self.n_components
         if n_components == "auto":
             n_components = min(max(round(0.75 * n_features), 2), 64)
-        scale = math.sqrt(column_variances(X).mean()) or 1.0
+        learned = isinstance(self.noise, str)
         stack = StackedVAE(
             n_features,
             n_components,
@@ -188,74 +231,53 @@ class BaseVAE(
             check_hidden_layer_sizes(self.hidden_layer_sizes),
             activation=self.activation,
             per_feature_noise=self.noise == "per_feature",
-            noise_floor=NOISE_FLOOR * scale,
+            noise_floor=NOISE_FLOOR * unit if learned else 0.0,
+            likelihood=self.likelihood,
             generator=make_generator(rng),
             dtype=dtype,
         )
         with torch.no_grad():
             # all that there is, is noise at first. (Per feature: a better density where the scales
             # differ, but codes that reconstruct nothing; measured on digits.)
-            stack.log_noise.fill_(2 * math.log(scale))
-        if resume:
-            last = self.posterior_.params
-            with torch.no_grad():
-                for name, p in stack.named_parameters():
-                    if name not in last or last[name].shape != p.shape:
-                        raise ValueError(
-                            "warm_start=True goes on from the last fit: the network must stay as "
-                            f"it was, but {name} has changed its shape to {tuple(p.shape)}"
-                        )
-                    p.copy_(last[name])
-            stack.noise_floor = self._module.noise_floor
+            stack.log_noise.fill_(2.0 * math.log(unit if learned else float(self.noise)))
+        if not learned:
+            stack.log_noise.requires_grad_(False)
         return stack
+
+    def _resume(self, stack: StackedVAE) -> None:
+        """Take over the weights of the last fit."""
+        last = self.posterior_.params
+        now = dict(stack.named_parameters())
+        with torch.no_grad():
+            for name in {**last, **now}:
+                if name not in last or name not in now or last[name].shape != now[name].shape:
+                    shape = tuple(now[name].shape) if name in now else None
+                    raise ValueError(
+                        "warm_start=True goes on from the last fit: the network must stay as "
+                        f"it was, but {name} has changed its shape to {shape}"
+                    )
+                now[name].copy_(last[name])
+        before = self._module
+        stack.noise_floor = before.noise_floor
+        stack.shift, stack.scale = before.shift, before.scale
+        if hasattr(stack.prior, "mean"):
+            stack.prior.mean.data.copy_(before.prior.mean)  # corners are no parameter
+
+    @staticmethod
+    def _active(vae: StackedVAE, posterior: Posterior, X: Any, cells: int) -> np.ndarray:
+        """Components of the first member's code that tell rows apart."""
+        with torch.no_grad():
+            blocks = row_blocks(posterior, X, cells)
+            codes = np.concatenate([vae.encode(b)[0][0].double().cpu().numpy() for _, b in blocks])
+            variance = codes.var(axis=0)
+            if isinstance(vae.prior, RelevancePrior):
+                variance /= vae.prior.logvar()[0, 0].exp().double().cpu().numpy()
+        return np.flatnonzero(variance > ACTIVE)
 
     @staticmethod
     def _noise_variance(stack: StackedVAE) -> np.ndarray:
         with torch.no_grad():
             return stack.noise_var().mean((0, 1)).double().cpu().numpy()
-
-    # -- scores -----------------------------------------------------------------------------------
-
-    def _code_noise(self, n_samples: int) -> torch.Tensor:
-        """Common random numbers: one draw, fixed when the model was fitted, for all rows."""
-        posterior = self.posterior_
-        generator = torch.Generator().manual_seed(self._noise_seed)
-        shape = (posterior.n_draws, n_samples, self.n_components_)
-        noise = torch.empty(shape, dtype=torch.float64).normal_(generator=generator)
-        return noise.to(posterior.device, posterior.dtype)
-
-    def _member_scores(self, X: Any, score: str) -> np.ndarray:
-        """Score of every member, of shape (members, rows), float64 and finite."""
-        posterior, function = self.posterior_, SCORES[score]
-        noise = self._code_noise(1 if score == "reconstruction" else self.n_importance)
-        out = np.empty((posterior.n_draws, X.shape[0]))
-        cells = self._block_cells()
-        n_samples = min(noise.shape[1], max(1, cells // MIN_ROWS))
-        with torch.no_grad():
-            for rows, block in row_blocks(posterior, X, cells // n_samples):
-                values = function(self._module, block, noise, n_samples)
-                out[:, rows] = values.double().cpu().numpy()
-        # rows so far away that a square overflows: the lowest score there is, not a NaN
-        return np.maximum(np.nan_to_num(out, nan=LOWEST_SCORE), LOWEST_SCORE)
-
-    def _log_density(self, X: Any, score: str) -> np.ndarray:
-        """Log of the members' mean density."""
-        members = self._member_scores(X, score)
-        return np.logaddexp.reduce(members, axis=0) - math.log(len(members))
-
-    def log_density(self, X: Any) -> np.ndarray:
-        """Importance-weighted estimate of the log-density of rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            In nats; a lower bound in expectation, tighter with ``n_importance``.
-        """
-        return self._log_density(self._validate_predict(X), "iwae")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -58,8 +58,8 @@ def row_blocks(posterior: Posterior, X: Any, n_rows: int) -> Iterator[tuple[slic
         yield rows, to_tensor(dense, posterior.device, posterior.dtype)
 
 
-def column_variances(X: Any) -> np.ndarray:
-    """Variance of every column, without a float64 copy of all of X.
+def column_moments(X: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every column, without a float64 copy of all of X.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def column_variances(X: Any) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (features,)
+    mean, variance : ndarray of shape (features,)
     """
     n_rows = X.shape[0]
     step = max(MIN_ROWS, VARIANCE_BYTES // (8 * X.shape[1]))
@@ -79,4 +79,5 @@ def column_variances(X: Any) -> np.ndarray:
 
     # two passes: the difference of the mean square and the squared mean would cancel
     mean = sum(block.sum(axis=0) for block in blocks()) / n_rows
-    return sum(np.square(block - mean).sum(axis=0) for block in blocks()) / n_rows
+    variance = sum(np.square(block - mean).sum(axis=0) for block in blocks()) / n_rows
+    return np.asarray(mean), np.asarray(variance)

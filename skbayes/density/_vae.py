@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import DensityMixin
 
+from skbayes.density._allowed import is_density, why_not
 from skbayes.density._base import BaseVAE
+from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._scores import DENSITIES
 
 
-class VAE(DensityMixin, BaseVAE):
+class VAE(DensityMixin, ContributionsMixin, BaseVAE):
     r"""Variational autoencoder: a density estimator, and a transformer to codes.
 
     The model is :math:`z \sim \mathcal N(0, I)`, :math:`x \mid z \sim \mathcal N(f(z),
@@ -30,14 +32,50 @@ class VAE(DensityMixin, BaseVAE):
     n_members : int, default=1
         Number of autoencoders that train together, each from its own initial weights. The
         density is their mean.
-    noise : {"per_feature", "shared"}, default="per_feature"
-        Whether every feature has its own learned output variance, or all share one.
-    beta : float, default=1.0
-        Weight of the divergence in training. 1 is the evidence lower bound.
-    score_method : {"elbo", "iwae", "reconstruction"}, default="iwae"
-        What ``score_samples`` is made of: the evidence lower bound; the importance-weighted
-        log-likelihood, a tighter bound; or the log-likelihood given the mean code, which is not a
-        density.
+    criterion : str, default="elbo"
+        What training minimises: ``"elbo"`` (evidence lower bound), ``"iwae"`` (importance-weighted
+        bound), ``"mse"`` (plain autoencoder), ``"mmd"`` (Wasserstein autoencoder: maximum mean
+        discrepancy of the codes from the prior), ``"adversarial"`` (a discriminator of codes),
+        ``"mmd+adversarial"``, ``"vae-gan"`` (the error is taken in the features of a discriminator
+        of rows) or ``"stein"`` (kernel Stein discrepancy of the codes from the prior). All but
+        ``"elbo"``, ``"iwae"`` and ``"vae-gan"`` have a deterministic encoder.
+    beta : float or "auto", default="auto"
+        Weight of the divergence of the codes from the prior. ``"auto"`` is 1 for a
+        bound, and what the papers have for the others.
+    kernel : {"imq", "rbf", "rq"}, default="imq"
+        Kernel of ``criterion="mmd"``: inverse multiquadrics, Gaussians or rational quadratics,
+        summed over several scales.
+    prior : {"normal", "ard", "mixture", "corners", "vamp"} or callable, default="normal"
+        Distribution of the codes: standard normal; normal with a learned variance a component,
+        which switches off components that are not needed; a learned mixture of Gaussians; narrow
+        Gaussians at random corners of a cube; what the encoder makes of learned pseudo-rows. Those
+        that are learned need a criterion with an encoder that draws. A callable ``(n_samples,
+        n_components, random_state) -> codes`` is for the criteria that need draws only: ``"mmd"``,
+        ``"adversarial"`` and ``"mmd+adversarial"``.
+    n_prior_components : int, default=8
+        Number of Gaussians of a prior that is a mixture.
+    likelihood : {"gaussian", "bernoulli", "student_t"}, default="gaussian"
+        Distribution of a row given its code; Bernoulli needs values between 0 and 1.
+    noise : {"per_feature", "shared"} or float, default="per_feature"
+        Whether every feature has its own learned output variance (of a Student-t: squared scale),
+        or all share one; a number is a fixed standard deviation.
+    input_noise : float, array-like of float or None, default=None
+        Standard deviation of the noise on what the encoder sees in training, in units of the
+        data's spread; of several, one is drawn for every row. Three rows in ten stay clean.
+    n_train_samples : int, default=5
+        Number of codes a row in training, with ``criterion="iwae"``.
+    kl_warm_up : float, default=0.0
+        Share of the steps over which ``beta`` rises from zero.
+    score_method : str, default="auto"
+        What ``score_samples`` is made of. ``"auto"`` is ``"iwae"`` where there is one, else
+        ``"mixture"``.
+        Names may be joined by ``+``. ``"elbo"``, ``"iwae"`` (importance-weighted log-likelihood),
+        ``"aggregate"`` (the same, with the training rows' codes as prior), ``"mixture"`` (over
+        decoded training codes) and ``"jacobian"`` (change of variables) are log-densities;
+        ``"reconstruction"`` (log-likelihood given the mean code), ``"reconstruction_sampled"``
+        (given drawn ones), ``"latent"`` (prior of the mean code), ``"code_density"`` (a mixture of
+        Gaussians of training codes) and ``"neighbours"`` (minus the distance to the nearest
+        training codes) are not. The user guide has the table of which criterion allows which.
     n_importance : int, default=50
         Number of codes drawn for a score, the same noise for every row, so that a row's score does
         not depend on its neighbours.
@@ -75,10 +113,13 @@ class VAE(DensityMixin, BaseVAE):
         The members; ``posterior_.module`` is a :class:`skbayes.nn.StackedVAE`.
     n_components_ : int
         Width of the code.
+    active_components_ : ndarray of int
+        Components of the first member's code that tell rows apart: the variance of their mean is
+        more than a hundredth of the prior's.
     noise_variance_ : ndarray of shape (n_features,)
-        Learned output variance, mean over members.
+        Output variance, mean over members.
     history_ : dict of ndarray
-        ``epoch``, ``train_loss`` (negative bound a row, mean over members), ``dur``,
+        ``epoch``, ``train_loss`` (the criterion a row, mean over members), ``dur``,
         ``learning_rate``, ``valid_loss`` with ``early_stopping``.
     n_iter_ : int
         Number of epochs.
@@ -120,9 +161,17 @@ class VAE(DensityMixin, BaseVAE):
         *,
         activation="silu",
         n_members=1,
+        criterion="elbo",
+        beta="auto",
+        kernel="imq",
+        prior="normal",
+        n_prior_components=8,
+        likelihood="gaussian",
         noise="per_feature",
-        beta=1.0,
-        score_method="iwae",
+        input_noise=None,
+        n_train_samples=5,
+        kl_warm_up=0.0,
+        score_method="auto",
         n_importance=50,
         max_iter="auto",
         learning_rate_init=0.003,
@@ -142,8 +191,16 @@ class VAE(DensityMixin, BaseVAE):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.n_members = n_members
-        self.noise = noise
+        self.criterion = criterion
         self.beta = beta
+        self.kernel = kernel
+        self.prior = prior
+        self.n_prior_components = n_prior_components
+        self.likelihood = likelihood
+        self.noise = noise
+        self.input_noise = input_noise
+        self.n_train_samples = n_train_samples
+        self.kl_warm_up = kl_warm_up
         self.score_method = score_method
         self.n_importance = n_importance
         self.max_iter = max_iter
@@ -178,13 +235,34 @@ class VAE(DensityMixin, BaseVAE):
             If ``score_method="reconstruction"``, which has no density.
         """
         X = self._validate_predict(X)
-        if self.score_method not in DENSITIES:
+        return self._score_of(X, self._density_terms())
+
+    def _density_terms(self) -> tuple[str, ...]:
+        terms = self._score_terms()
+        if not is_density(terms):
             raise ValueError(
                 f"score_method={self.score_method!r} is a score but not a log-density; "
                 f"VAE.score_samples needs one of {sorted(DENSITIES)} (VAEAnomalyDetector takes "
                 "every score)"
             )
-        return self._log_density(X, self.score_method)
+        return terms
+
+    def _score_of(self, X: np.ndarray, terms: tuple[str, ...]) -> np.ndarray:
+        return self._log_density(X, terms[0])
+
+    def _split_terms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        terms = self._density_terms()
+        # the logarithm of several members' mean is no sum over features
+        return ((), terms) if self.posterior_.n_draws > 1 else super()._split_terms()
+
+    def _auto_score(self) -> str:
+        # the bound is a density of the model as it was trained; where there is none (no prior, or
+        # no encoder that draws), the training rows' codes are the prior
+        return (
+            "iwae"
+            if why_not("iwae", self.criterion, self.prior, self.likelihood) is None
+            else "mixture"
+        )
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-density of rows.

@@ -2,12 +2,27 @@
 
 from skbayes.nn._activations import ACTIVATIONS
 from skbayes.nn._heads import RowNoise, SharedNoise
+from skbayes.nn._likelihoods import LIKELIHOODS, Decoded
 from skbayes.nn._mlp import StackedLinear, StackedMLP
+from skbayes.nn._priors import (
+    CornerPrior,
+    MixturePrior,
+    NormalPrior,
+    RelevancePrior,
+    VampPrior,
+    mixture_of,
+)
 from skbayes.nn._stack import StackedModule, UnstackableModuleError
 from skbayes.nn._vae import StackedVAE, VAEOutput
 
 __all__ = [
     "ACTIVATIONS",
+    "LIKELIHOODS",
+    "CornerPrior",
+    "Decoded",
+    "MixturePrior",
+    "NormalPrior",
+    "RelevancePrior",
     "RowNoise",
     "SharedNoise",
     "StackedLinear",
@@ -16,4 +31,6 @@ __all__ = [
     "StackedVAE",
     "UnstackableModuleError",
     "VAEOutput",
+    "VampPrior",
+    "mixture_of",
 ]
