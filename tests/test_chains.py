@@ -284,7 +284,7 @@ def test_cyclical_draws_are_taken_at_the_end_of_the_cycles():
     # 3, 3 and 2 draws; 6 steps of sampling are .6 of a cycle of 10
     planned = [15 + 4 + 2, 15 + 4 + 4, 15 + 4 + 6]
     planned += [p + 10 for p in planned] + [p + 20 for p in planned[:2]]
-    assert model._plan() == planned
+    assert model._plan(None) == planned
     assert model.n_iter_ == planned[-1] == 43
     steps = 1e-3 / 2 * (np.cos(np.pi * (np.arange(28) % 10) / 10) + 1)
     np.testing.assert_allclose(model.history_["step_size"][:15], 1e-3)
