@@ -84,7 +84,7 @@ def test_readme_has_its_two_commands_once_each():
     assert commands == [
         "python3 -m venv .venv && .venv/bin/pip install -c .ci/constraints.txt -e "
         f'".[{extra}]" && .venv/bin/python {what}'
-        for extra, what in [("examples", "examples/quickstart.py"), ("test", "-m pytest")]
+        for extra, what in [("examples", "examples/quickstart.py"), ("test", "-m pytest -n 2")]
     ]
 
 
