@@ -491,6 +491,11 @@ def _label_in_child(path, log):
 
 def test_killed_at_random_moments_a_run_ends_as_if_nothing_had_been(tmp_path):
     undisturbed = label_all(tmp_path / "undisturbed.db", tmp_path / "undisturbed.log")
+    # a tenth of what a run takes here and now, so that it is killed often on any machine; of a
+    # second run, since the first one has more to load
+    start = time.perf_counter()
+    label_all(tmp_path / "timed.db", tmp_path / "timed.log")
+    longest = 0.1 * (time.perf_counter() - start)
     rng = np.random.RandomState(0)
     context = multiprocessing.get_context("fork")
     path, log = tmp_path / "killed.db", tmp_path / "killed.log"
@@ -498,7 +503,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_nothing_had_been(tmp_path):
     for _ in range(40):
         child = context.Process(target=_label_in_child, args=(path, log))
         child.start()
-        time.sleep(rng.uniform(0.005, 0.06))
+        time.sleep(rng.uniform(0.1, 1.0) * longest)
         if child.is_alive():
             os.kill(child.pid, signal.SIGKILL)
         child.join()
