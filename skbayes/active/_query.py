@@ -1,5 +1,6 @@
 """How a learner asks: by a strategy or an acquisition function, in batches, or at random."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -300,9 +301,9 @@ class Querying:
 
     # -- pieces -----------------------------------------------------------------------------------
 
+    @abstractmethod
     def _who_predicts(self) -> Any:
         """Return what gives draws and scores."""
-        raise NotImplementedError
 
     def _n_labelled(self) -> int:
         return 0 if self.X_training is None else count_rows(self.X_training, "X_training")

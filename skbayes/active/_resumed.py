@@ -1,6 +1,7 @@
 """How a run is resumed from its journal: the labels read, the training repeated."""
 
 import pickle
+from abc import abstractmethod
 from collections import defaultdict
 from typing import Any
 
@@ -180,14 +181,17 @@ class Resumed:
     def _set_stream(self, state: Any) -> None:
         self._get_random_state().set_state(state)  # type: ignore[attr-defined]
 
+    @abstractmethod
     def _retrain(self, y: Any) -> None:
-        raise NotImplementedError
+        """Train on all rows again, with changed answers."""
 
+    @abstractmethod
     def _learn(self, kind: str, X: Any, y: Any, options: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """Repeat a training."""
 
+    @abstractmethod
     def _goes_on(self) -> bool:
-        raise NotImplementedError
+        """Whether a training goes on from the last."""
 
 
 def _parameters(journal: Journal, given: dict[str, Any]) -> dict[str, Any]:

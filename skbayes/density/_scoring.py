@@ -1,6 +1,7 @@
 """Scores of a fitted estimator: sums of terms, densities, and what each feature adds."""
 
 import math
+from abc import abstractmethod
 from typing import Any, cast
 
 import numpy as np
@@ -31,9 +32,9 @@ class ScoresMixin:
     _noise_seed: int
     _reference: dict[str, np.ndarray]
 
+    @abstractmethod
     def _auto_score(self) -> str:
-        """Hook: what ``score_method="auto"`` means."""
-        raise NotImplementedError
+        """What ``score_method="auto"`` means."""
 
     def _score_terms(self) -> tuple[str, ...]:
         return resolve_score(
