@@ -1,6 +1,7 @@
 """Deep Bayesian learning as scikit-learn estimators."""
 
 from skbayes._draws import predict_uncertainty, sample_proba
+from skbayes._persistence import load, save
 from skbayes.density import VAE, GaussianMixtureClassifier, VAEAnomalyDetector
 from skbayes.supervised import (
     ConstantSGDClassifier,
@@ -37,6 +38,8 @@ __all__ = [
     "SGLDClassifier",
     "SGLDRegressor",
     "VAEAnomalyDetector",
+    "load",
     "predict_uncertainty",
     "sample_proba",
+    "save",
 ]

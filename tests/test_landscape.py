@@ -354,6 +354,21 @@ def test_limits_at_the_ends():
             diversity_limits(*bad)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.5], 0.5, 3), "accuracy must lie"),
+        (([0.5], "a", 3), "base_accuracy='a' must be a number"),
+        (([0.5], 2.0, 3), "base_accuracy=2.0 must be a number"),
+        (([0.5], 0.5, 1), "n_classes=1 must be an integer of at least 2"),
+        (([0.5], 0.5, "x"), "n_classes='x' must be an integer"),
+    ],
+)
+def test_arguments_of_the_limits_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        diversity_limits(*arguments)
+
+
 def test_diversity_with_labels(ensemble):
     proba = ensemble.sample_proba(X)
     names = np.array(["a", "b", "c"])
@@ -517,6 +532,9 @@ def test_sections_say_what_is_wrong(ensemble):
         two_optima_section(ensemble, X, y, first, second, positions=[np.nan])
     with pytest.raises(ValueError, match="axis_2 must be of shape"):
         radial_section(ensemble, X, y, first, second, axis_2=[])
+    for n_points in (0, 2.5):
+        with pytest.raises(ValueError, match=f"n_points={n_points} must be an integer"):
+            radial_section(ensemble, X, y, first, second, n_points=n_points)
     with pytest.raises(ValueError, match="lacks"):
         two_optima_section(ensemble, X, y, {"a": np.ones((1, 2))}, {"a": np.ones((1, 2))})
 
@@ -603,6 +621,7 @@ def test_samples_go_into_predict_at_and_scale_0_stands_still(ensemble, method):
     ("arguments", "message"),
     [
         ({"method": "swag"}, "must be one of"),
+        ({"method": ["pca"]}, "must be one of"),
         ({"scale": -1.0}, "must not be negative"),
         ({"scale": (2.0, 1.0)}, "in their order"),
         ({"scale": "auto"}, "a number or a pair"),

@@ -25,6 +25,9 @@ MAY_IMPORT_OF_PACKAGE = {
     "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
     "callbacks": {"callbacks", "_draws"},
     "_labels": {"_labels"},
+    "_persistence": {"_persistence", "_encoding", "_decoding"},
+    "_decoding": {"_decoding", "_encoding"},
+    "_encoding": {"_encoding"},
     "_draws": {"_draws", "_sklearn"},
     "_sklearn": set(),
 }

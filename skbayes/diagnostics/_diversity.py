@@ -1,5 +1,6 @@
 """Diversity against accuracy: how much a network differs from another for how often it is right."""
 
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,10 +165,10 @@ def diversity_limits(
     a = _check_numbers(accuracy, "accuracy").astype(np.float64)
     if not ((a >= 0) & (a <= 1)).all():
         raise ValueError("accuracy must lie between 0 and 1")
-    if not 0 <= base_accuracy <= 1:
-        raise ValueError(f"base_accuracy={base_accuracy!r} must lie between 0 and 1")
-    if not n_classes >= 2:
-        raise ValueError(f"n_classes={n_classes!r} must be at least 2")
+    if not (isinstance(base_accuracy, Real) and 0 <= base_accuracy <= 1):
+        raise ValueError(f"base_accuracy={base_accuracy!r} must be a number between 0 and 1")
+    if not (isinstance(n_classes, Integral) and n_classes >= 2):
+        raise ValueError(f"n_classes={n_classes!r} must be an integer of at least 2")
     base, others = float(base_accuracy), n_classes - 1
     with np.errstate(divide="ignore", invalid="ignore"):
         lower = (base - a) / (base - (1.0 - base) / others)

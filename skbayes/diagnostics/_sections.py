@@ -1,6 +1,7 @@
 """Sections of the loss landscape: the line between two optima, the plane of them and the origin."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,8 @@ def radial_section(
     TypeError
         If the estimator has no ``predict_at``.
     ValueError
-        If the weights are not those of its network or make no plane, or ``y`` does not fit.
+        If the weights are not those of its network or make no plane, ``y`` does not fit, or
+        ``n_points`` is not a positive integer.
 
     See Also
     --------
@@ -202,6 +204,8 @@ def radial_section(
     >>> round(float(section.optima[0, 1]), 6)  # the first one is on the first axis
     0.0
     """
+    if not (isinstance(n_points, Integral) and n_points >= 1):
+        raise ValueError(f"n_points={n_points!r} must be an integer of at least 1")
     first, second = optima = _check_optima(params_1, params_2)
     length_1 = float(np.sqrt(gram(first, first)[0, 0]))
     along = float(gram(first, second)[0, 0]) / length_1 if length_1 > 0 else 0.0

@@ -88,7 +88,7 @@ def subspace_sample(
     >>> sample["weight"].shape, float(sample["weight"].std())
     ((5, 3, 2), 0.0)
     """
-    if method not in SCALES:
+    if not isinstance(method, str) or method not in SCALES:
         raise ValueError(f"method={method!r} must be one of {sorted(SCALES)}")
     for name, number in (("n_samples", n_samples), ("n_last", n_last)):
         if not (isinstance(number, Integral) and number >= 1):
