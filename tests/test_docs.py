@@ -31,6 +31,7 @@ NAMESPACES = [
     "skbayes.active.utils.data",
     "skbayes.active.utils.selection",
     "skbayes.active.utils.validation",
+    "skbayes.datasets",
     "skbayes.diagnostics",
     "skbayes.metrics",
     "skbayes.model_selection",

@@ -24,6 +24,7 @@ MAY_IMPORT_OF_PACKAGE = {
     "metrics": {"metrics", "_draws", "_labels", "_sklearn"},
     "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
     "callbacks": {"callbacks", "_draws"},
+    "datasets": {"datasets", "_sklearn"},
     "_labels": {"_labels"},
     "_persistence": {"_persistence", "_encoding", "_decoding"},
     "_decoding": {"_decoding", "_encoding"},
@@ -41,7 +42,15 @@ ONLY_THIRD_PARTIES = {
 }
 FORBIDDEN_THIRD_PARTIES = {
     layer: {"torch", "skorch"}
-    for layer in ["active", "diagnostics", "metrics", "model_selection", "_labels", "_draws"]
+    for layer in [
+        "active",
+        "diagnostics",
+        "metrics",
+        "model_selection",
+        "_labels",
+        "_draws",
+        "datasets",
+    ]
 }
 #: (file, what it imports) -> why it may.
 EXCEPTIONS = {
