@@ -76,7 +76,7 @@ def test_rows_are_written_to_a_file(tmp_path):
 
 @pytest.mark.parametrize("sweep", [0.05, 0.1])
 def test_chirp_rate_on_the_ridge(sweep):
-    """Between the power's bounds: p in [.5, 1] after the rise, so that |df/dt| is near the sweep."""
+    """The power p is in [.5, 1]: after the rise |df/dt| is near the sweep."""
     height, width = shape = (128, 128)
     spectra = make_spectrograms(
         60, n_labelled=60, n_shots=6, labelled_prevalence=1.0, image_shape=shape, snr=(40, 40),
