@@ -1,5 +1,6 @@
 """Batches: the laws that every selector obeys, and the answers that are known."""
 
+import tracemalloc
 from functools import partial
 from itertools import combinations
 
@@ -20,6 +21,7 @@ from skbayes.active import (
     BATCHES,
     ActiveLearner,
     Committee,
+    _stochastic,
     badge,
     bald,
     batch_bald,
@@ -190,6 +192,41 @@ def test_power_of_nothing_comes_last():
         assert set(picked[:2].tolist()) == {1, 3}
     with pytest.raises(ValueError, match=r"must not be negative for a power; the least is -1"):
         power_batch([-1.0, 1.0])
+
+
+@pytest.mark.parametrize("selector", STOCHASTIC)
+def test_stochastic_batches_of_a_pool_in_blocks(selector, monkeypatch):
+    monkeypatch.setattr(_stochastic, "_BLOCK", 7)
+    utilities = np.random.RandomState(0).rand(50)
+    picked = selector(utilities, 8, beta=1e12, random_state=1)
+    np.testing.assert_array_equal(picked, np.argsort(-utilities)[:8])
+    # rows that are equal are asked for equally often, wherever they are
+    utilities = [0.5, 0.0, 0.0, *[0.5] * 8, 0.0]
+    rng = np.random.RandomState(0)
+    counts = np.zeros(12)
+    for _ in range(3000):
+        picked = selector(utilities, 10, random_state=rng)
+        assert len(set(picked.tolist())) == 10
+        counts[picked] += 1
+    half = np.array(utilities) == 0.5
+    assert counts[half].min() > counts[~half].max()
+    for group in (counts[half], counts[~half]):
+        assert chisquare(group).pvalue > 1e-3
+    picked = selector(np.arange(50.0), 50, random_state=0)
+    assert sorted(picked.tolist()) == list(range(50))
+
+
+@pytest.mark.parametrize("selector", STOCHASTIC)
+def test_stochastic_batches_of_a_large_pool_take_little_memory(selector):
+    utilities = np.random.RandomState(0).rand(10**6).astype(np.float32)
+    tracemalloc.start()
+    try:
+        picked = selector(utilities, 100, random_state=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(np.unique(picked)) == 100
+    assert peak < 2.5 * utilities.nbytes
 
 
 # -- BatchBALD ------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
 """Stochastic batches: the top of utilities that were perturbed, which spreads a batch for free."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from skbayes.active._checks import check_n_instances, new_random_state
-from skbayes.active._selection import check_utilities, highest
+from skbayes.active._selection import check_utilities
+
+#: Rows whose noise is drawn at a time
+_BLOCK = 2**16
 
 
 def power_batch(
@@ -53,9 +57,12 @@ def power_batch(
             f"utilities must not be negative for a power; the least is {utilities.min():.6g} (use "
             "softmax_batch or softrank_batch)"
         )
-    with np.errstate(divide="ignore"):
-        worth = np.log(utilities)
-    return _perturbed(worth, n_instances, beta, random_state)
+
+    def worth(rows: slice) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(utilities[rows].astype(np.float64))
+
+    return _perturbed(worth, len(utilities), n_instances, beta, new_random_state(random_state))
 
 
 def softmax_batch(
@@ -96,7 +103,9 @@ def softmax_batch(
     >>> softmax_batch([0.0, 100.0, 0.0], random_state=0)
     array([1])
     """
-    return _perturbed(_checked(utilities, n_instances, beta), n_instances, beta, random_state)
+    utilities = _checked(utilities, n_instances, beta)
+    rng = new_random_state(random_state)
+    return _perturbed(utilities.__getitem__, len(utilities), n_instances, beta, rng)
 
 
 def softrank_batch(
@@ -139,24 +148,64 @@ def softrank_batch(
     array([1, 2, 0])
     """
     utilities = _checked(utilities, n_instances, beta)
-    rng = new_random_state(random_state)
-    order = np.lexsort((rng.random_sample(len(utilities)), -utilities))
-    rank = np.arange(1.0, len(utilities) + 1)
-    return order[_perturbed(-np.log(rank, out=rank), n_instances, beta, rng)]
+    n_rows, rng = len(utilities), new_random_state(random_state)
+
+    def worth(rows: slice) -> np.ndarray:
+        # no row is looked at: ranks are drawn first, then the few rows that have them are found
+        return -np.log(np.arange(rows.start + 1.0, rows.stop + 1.0))
+
+    return _of_rank(utilities, _perturbed(worth, n_rows, n_instances, beta, rng), rng)
 
 
 def _checked(utilities: Any, n_instances: int, beta: float) -> np.ndarray:
-    utilities = check_utilities(utilities).astype(np.float64, copy=False)
+    utilities = check_utilities(utilities)
     check_n_instances(n_instances, len(utilities))
     if not beta > 0:
         raise ValueError(f"beta={beta!r} must be larger than 0")
     return utilities
 
 
-def _perturbed(worth: np.ndarray, n_instances: int, beta: float, random_state: Any) -> np.ndarray:
-    rng = new_random_state(random_state)
-    noise = rng.gumbel(size=len(worth))  # as large as the pool, like all here: one at a time
-    noise /= beta
-    noise += worth
-    # rows of worth -inf (no utility at all) stay last, among themselves at random
-    return highest(noise, n_instances, rng)
+def _perturbed(
+    worth: Callable[[slice], np.ndarray],
+    n_rows: int,
+    n_instances: int,
+    beta: float,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Top of the worth with Gumbel noise, in blocks: the noise is as large as the pool."""
+    best = np.empty(0)
+    found, key = np.empty(0, dtype=np.intp), np.empty(0)
+    for start in range(0, n_rows, _BLOCK):
+        rows = slice(start, min(start + _BLOCK, n_rows))
+        value = rng.gumbel(size=rows.stop - rows.start)
+        value /= beta
+        value += worth(rows)
+        least = best[-1] if len(best) == n_instances else -np.inf
+        near = np.flatnonzero(value >= least)
+        best = np.concatenate([best, value[near]])
+        found = np.concatenate([found, near + start])
+        # rows of worth -inf (no utility at all) come last, among themselves at random
+        key = np.concatenate([key, rng.random_sample(len(near))])
+        kept = np.lexsort((key, -best))[:n_instances]
+        best, found, key = best[kept], found[kept], key[kept]
+    return found
+
+
+def _of_rank(utilities: np.ndarray, ranks: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Rows of these ranks, the highest utility having rank 0; equal ones are ranked at random."""
+    places = len(utilities) - 1 - ranks
+    values = np.partition(utilities, np.sort(places))[places]
+    distinct = np.unique(values)
+    # rows of one of these values, block by block
+    found = [np.empty(0, dtype=np.intp)]
+    for start in range(0, len(utilities), _BLOCK):
+        block = utilities[start : start + _BLOCK]
+        nearest = np.minimum(np.searchsorted(distinct, block), len(distinct) - 1)
+        found.append(np.flatnonzero(distinct[nearest] == block) + start)
+    rows = np.concatenate(found)
+    held = utilities[rows]
+    chosen = np.empty(len(ranks), dtype=np.intp)
+    for value in distinct:
+        asked = values == value
+        chosen[asked] = rng.permutation(rows[held == value])[: asked.sum()]
+    return chosen
