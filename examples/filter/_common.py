@@ -1,6 +1,7 @@
 """What the experiments with the filter share: arguments, paired intervals, figures."""
 
 import argparse
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from results import Results  # noqa: E402, F401
+
 
 def arguments(doc, **defaults):
     """Parse ``--name value`` for every default; lists take several values."""
@@ -16,6 +20,7 @@ def arguments(doc, **defaults):
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the figure")
+    parser.add_argument("--results", default="", help="CSV file by which a run can be taken up")
     for name, default in defaults.items():
         flag = "--" + name.replace("_", "-")
         if isinstance(default, bool):

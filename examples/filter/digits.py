@@ -3,22 +3,30 @@
 20 labels to start, batches of 5 by margin to 200, tested on 540 rows; the pixels' means over the
 pool are taken off. The area is the mean accuracy from 20 to 200 labels::
 
-    python examples/filter/digits.py --splits 8
+    python examples/filter/digits.py --splits 16
 """
 
 import numpy as np
-from _common import Clock, arguments, new_figure, save, show
+from _common import Clock, Results, arguments, new_figure, save, show
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from skbayes import DeepEnsembleFilterClassifier
 
-ARMS = {
+METHODS = {
     "filter": {"warm_start": True},
     "cold ensemble": {},
     "cold, equal steps": {"init_epochs": 40},
+    # what the defaults were chosen from
+    "shrink .5": {"warm_start": True, "shrink_factor": 0.5},
+    "shrink .5, 60 epochs": {"warm_start": True, "shrink_factor": 0.5, "warm_epochs": 60},
+    "60 epochs": {"warm_start": True, "warm_epochs": 60},
+    "shrink .7, q 1": {"warm_start": True, "inflation_scale": 1.0},
+    "additive": {"warm_start": True, "inflation": "additive"},
+    "hot start": {"warm_start": True, "inflation": None},
 }
 FIRST, LAST, BATCH = 20, 200, 5
+COLUMNS = [f"at_{n}" for n in range(FIRST, LAST + 1, BATCH)]
 
 
 def curve(split, params):
@@ -43,18 +51,36 @@ def curve(split, params):
         labelled += list(rest[np.argsort(proba[:, -1] - proba[:, -2])[:BATCH]])
 
 
+def search(split, params):
+    """What is written of a run."""
+    accuracy, seconds = curve(split, params)
+    return {"seconds": seconds, **dict(zip(COLUMNS, accuracy, strict=True))}
+
+
 def main():
     """Print the figures and draw the curves."""
-    args = arguments(__doc__, splits=8)
-    runs = {name: [curve(s, p) for s in range(args.splits)] for name, p in ARMS.items()}
-    accuracy = {name: np.stack([a for a, _ in rows]) for name, rows in runs.items()}
-    seconds = {name: np.array([t for _, t in rows]) for name, rows in runs.items()}
+    args = arguments(__doc__, splits=16, methods=list(METHODS)[:3])
+    results = Results(args.results, ["method", "split", "seconds", *COLUMNS], 2)
+    accuracy, seconds = {}, {}
+    for name in args.methods:
+        rows = [
+            results.get((name, split), search, split, METHODS[name]) for split in range(args.splits)
+        ]
+        accuracy[name] = np.array([[row[c] for c in COLUMNS] for row in rows])
+        seconds[name] = np.array([row["seconds"] for row in rows])
     area = {name: (a[:, 1:] + a[:, :-1]).mean(1) / 2 for name, a in accuracy.items()}
-    for name in ARMS:
-        print(f"{name:18} area {area[name].mean():.4f}, training {seconds[name].mean():.2f} CPU s")
-    show("filter - cold, area", area["filter"], area["cold ensemble"])
-    show("filter - equal steps, area", area["filter"], area["cold, equal steps"])
-    print(f"cost ratio {seconds['filter'].sum() / seconds['cold ensemble'].sum():.2f}")
+    for name in args.methods:
+        error = area[name].std(ddof=1) / args.splits**0.5
+        print(
+            f"{name:22} area {area[name].mean():.4f} ({error:.4f}),"
+            f" training {seconds[name].mean():.2f} CPU s"
+        )
+    for name in args.methods:
+        for other in ("cold ensemble", "cold, equal steps"):
+            if other in area and name not in ("cold ensemble", "cold, equal steps"):
+                show(f"{name} - {other}, area", area[name], area[other])
+                ratio = seconds[name].sum() / seconds[other].sum()
+                print(f"cost ratio {ratio:.2f}")
     figure, axes = new_figure(1, 1, 4.0)
     for name, a in accuracy.items():
         axes[0, 0].plot(np.arange(FIRST, LAST + 1, BATCH), a.mean(0), label=name)

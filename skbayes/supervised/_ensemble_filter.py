@@ -67,10 +67,12 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         ``"mode"``: every member re-converges in the mode that it is in. ``None``: the ensemble's
         mean is trained, and the members keep their places around it; the first ``fit`` puts them a
         tenth of the initial spread around one network.
-    init_epochs : int, default=100
-        Number of passes through the data in the first fit.
-    warm_epochs : int, default=40
+    init_epochs : int or "auto", default="auto"
+        Number of passes through the data in the first fit. ``"auto"``: 100, and more where that is
+        less than 1000 steps.
+    warm_epochs : int or "auto", default="auto"
         Number of passes in every later round; 0 leaves the members where inflation put them.
+        ``"auto"``: 40, and more where that is less than 400 steps (but with ``"langevin"``).
     optimizer : {"adam", "sgd"}, default="adam"
         Adam, or plain gradient descent, whose rates are not the same.
     reset_optimizer : bool, default=True
@@ -97,6 +99,10 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
     replay_size : int, default=10000
         Number of rows that are kept for ``partial_fit``, a uniform sample of all seen once there
         are more; they are part of a pickle. With 0 ``partial_fit`` sees the new rows only.
+    forgetting_factor : float, default=1.0
+        What a ``partial_fit`` multiplies the weight of all earlier rows by, for truths that drift:
+        rounds of n rows see n / (1 - ``forgetting_factor``) in the long run. Below 1 it is the
+        newest ``replay_size`` rows that are kept. ``fit`` weighs rows by ``sample_weight`` alone.
     early_stopping : bool, default=False
         Whether a round ends when the loss on held-back rows, the mean over members, stops falling.
     validation_fraction : float, default=0.1

@@ -74,10 +74,12 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         ``"mode"``: every member re-converges in the mode that it is in. ``None``: the ensemble's
         mean is trained, and the members keep their places around it; the first ``fit`` puts them a
         tenth of the initial spread around one network.
-    init_epochs : int, default=100
-        Number of passes through the data in the first fit.
-    warm_epochs : int, default=40
+    init_epochs : int or "auto", default="auto"
+        Number of passes through the data in the first fit. ``"auto"``: 100, and more where that is
+        less than 1000 steps.
+    warm_epochs : int or "auto", default="auto"
         Number of passes in every later round; 0 leaves the members where inflation put them.
+        ``"auto"``: 40, and more where that is less than 400 steps (but with ``"langevin"``).
     optimizer : {"adam", "sgd"}, default="adam"
         Adam, or plain gradient descent, whose rates are not the same.
     reset_optimizer : bool, default=True
@@ -104,6 +106,10 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
     replay_size : int, default=10000
         Number of rows that are kept for ``partial_fit``, a uniform sample of all seen once there
         are more; they are part of a pickle. With 0 ``partial_fit`` sees the new rows only.
+    forgetting_factor : float, default=1.0
+        What a ``partial_fit`` multiplies the weight of all earlier rows by, for truths that drift:
+        rounds of n rows see n / (1 - ``forgetting_factor``) in the long run. Below 1 it is the
+        newest ``replay_size`` rows that are kept. ``fit`` weighs rows by ``sample_weight`` alone.
     early_stopping : bool, default=False
         Whether a round ends when the loss on held-back rows, the mean over members, stops falling.
     validation_fraction : float, default=0.1
@@ -224,8 +230,8 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         taper_support=1.0,
         adaptive=False,
         localization="mode",
-        init_epochs=100,
-        warm_epochs=40,
+        init_epochs="auto",
+        warm_epochs="auto",
         optimizer="adam",
         reset_optimizer=True,
         learning_rate="cosine",
@@ -235,6 +241,7 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         prior_scale=1.0,
         anchored=False,
         replay_size=10000,
+        forgetting_factor=1.0,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -270,6 +277,7 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
             prior_scale=prior_scale,
             anchored=anchored,
             replay_size=replay_size,
+            forgetting_factor=forgetting_factor,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,

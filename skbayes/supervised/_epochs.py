@@ -20,6 +20,8 @@ from skbayes.supervised._likelihood import Likelihood
 
 #: What ``max_iter="auto"`` stands for: so many epochs, and no fewer steps than this.
 AUTO_EPOCHS, AUTO_STEPS = 200, 2000
+#: What ``batch_size="auto"`` stands for, where there are as many rows.
+AUTO_BATCH = 200
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
@@ -57,7 +59,7 @@ class EpochsMixin:
             train_rows, valid_rows, stopping = hold_back(self, rows, make_generator(rng))
             callbacks.append(stopping)
         batch_size = self.batch_size if batch_size is None else batch_size
-        batch_size = 200 if batch_size == "auto" else int(batch_size)
+        batch_size = AUTO_BATCH if batch_size == "auto" else int(batch_size)
         if isinstance(epochs, str):
             epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // count_batches(len(train_rows), batch_size)))
         if self.learning_rate == "cosine" and epochs > 0:

@@ -11,13 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Rows
+from skbayes._engine.rows import Rows, count_batches
 from skbayes._engine.seeds import make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised import _inflation
 from skbayes.supervised._anchors import Anchors, draw_anchors, perturb_targets, start_from_anchors
-from skbayes.supervised._epochs import EpochsMixin, optimizer_state
+from skbayes.supervised._epochs import AUTO_BATCH, EpochsMixin, optimizer_state
 from skbayes.supervised._filter_checks import AUTO_SCALE, check_pairs, is_after
 from skbayes.supervised._innovations import Innovations, resolution
 from skbayes.supervised._likelihood import Likelihood
@@ -26,6 +26,8 @@ from skbayes.supervised._replay import Replay
 #: Deviation of the members from the one network that ``localization=None`` trains at first, in
 #: units of each tensor's spread when it was initialised.
 FIRST_ANOMALY = 0.1
+#: What ``"auto"`` stands for in the first fit and in later ones: epochs, and least steps.
+AUTO_INIT, AUTO_WARM = (100, 1000), (40, 400)
 #: Members whose predictions differ by less than this share of the labels' own noise are one.
 COLLAPSED = 0.01
 
@@ -43,13 +45,14 @@ class EnsembleFilterMixin(EpochsMixin):
         "taper_support": [Interval(Real, 0, None, closed="neither")],
         "adaptive": ["boolean"],
         "localization": [StrOptions({"mode"}), None],
-        "init_epochs": [Interval(Integral, 1, None, closed="left")],
-        "warm_epochs": [Interval(Integral, 0, None, closed="left")],
+        "init_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "warm_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "optimizer": [StrOptions({"adam", "sgd"})],
         "reset_optimizer": ["boolean"],
         "bootstrap": ["boolean"],
         "anchored": ["boolean"],
         "replay_size": [Interval(Integral, 0, None, closed="left")],
+        "forgetting_factor": [Interval(Real, 0, 1, closed="right")],
     }
 
     def __init__(
@@ -65,8 +68,8 @@ class EnsembleFilterMixin(EpochsMixin):
         taper_support=1.0,
         adaptive=False,
         localization="mode",
-        init_epochs=100,
-        warm_epochs=40,
+        init_epochs="auto",
+        warm_epochs="auto",
         optimizer="adam",
         reset_optimizer=True,
         learning_rate="cosine",
@@ -76,6 +79,7 @@ class EnsembleFilterMixin(EpochsMixin):
         prior_scale=1.0,
         anchored=False,
         replay_size=10000,
+        forgetting_factor=1.0,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -110,6 +114,7 @@ class EnsembleFilterMixin(EpochsMixin):
         self.prior_scale = prior_scale
         self.anchored = anchored
         self.replay_size = replay_size
+        self.forgetting_factor = forgetting_factor
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -143,14 +148,16 @@ class EnsembleFilterMixin(EpochsMixin):
             stream = new_random_state(self._random_state.randint(2**31 - 1))
         self._replay = Replay(stream)
         self._replay.add(X, y, sample_weight, self.replay_size)
+        self._warn_of_collapse()
         return self
 
     def _assimilate(self: Any, X: Any, y: Any, sample_weight: Any, *classes: np.ndarray) -> Any:
         """A round on new rows and those that were kept."""
         innovation = self._compare(X, y, sample_weight)
-        data = self._replay.with_new(X, y, sample_weight)
+        data = self._replay.with_new(X, y, sample_weight, self.forgetting_factor)
         self._run_round(*data, *classes, resume=True, innovation=innovation)
-        self._replay.add(X, y, sample_weight, self.replay_size)
+        self._replay.add(X, y, sample_weight, self.replay_size, self.forgetting_factor)
+        self._warn_of_collapse()
         return self
 
     def _run_round(
@@ -162,7 +169,10 @@ class EnsembleFilterMixin(EpochsMixin):
             super()._fit_validated(*data, resume=resume)  # type: ignore[misc]
         finally:
             del self._next_innovations
-        if resume and self.diagnosis_["resolution"] < COLLAPSED:
+
+    def _warn_of_collapse(self: Any) -> None:
+        """Last of all, so that a warning which is made an error leaves nothing half done."""
+        if self.n_rounds_ > 1 and self.diagnosis_["resolution"] < COLLAPSED:
             warnings.warn(
                 "The ensemble has collapsed: its members' predictions differ by "
                 f"{self.diagnosis_['resolution']:.2g} of the labels' noise, so that it is one "
@@ -202,20 +212,40 @@ class EnsembleFilterMixin(EpochsMixin):
             "_innovations": self._next_innovations,
         }
         networks = self.n_members if self.localization == "mode" else 1
-        fitted["cost_ratio_"] = (
-            trained["n_iter_"] * networks / (self.init_epochs * self.n_members) if resume else 1.0
-        )
+        cold = self._plan_epochs(len(rows), resume=False) * self.n_members
+        fitted["cost_ratio_"] = trained["n_iter_"] * networks / cold if resume else 1.0
         fitted["diagnosis_"] = {
             **self._next_innovations.summary(),
             **resolution(fitted["posterior_"], rows, likelihood),
         }
         if anchors is not None:
             fitted["_last_anchors"] = anchors
-        if not self.reset_optimizer:
-            fitted["_optimizer_state"] = optimizer_state(trained["net_"])
+        kept = None if self.reset_optimizer else optimizer_state(trained["net_"])
+        fitted["_optimizer_state"] = kept
         return fitted
 
+    #: Moments of the last round's optimizer, where they are kept.
+    _optimizer_state: Mapping[int, Mapping[str, Any]] | None = None
+    #: Centres of the members' priors, once there were any.
+    _last_anchors: Anchors | None = None
+
     # -- the parts of a round -------------------------------------------------------------------
+
+    def _batch_rows(self: Any, n_rows: int) -> int:
+        """Rows a step."""
+        if self.batch_size != "auto":
+            return min(self.batch_size, n_rows)
+        return n_rows if self.inflation == "langevin" else min(AUTO_BATCH, n_rows)
+
+    def _plan_epochs(self: Any, n_rows: int, resume: bool) -> int:
+        """Passes through so many rows in a round."""
+        epochs = self.warm_epochs if resume else self.init_epochs
+        if epochs != "auto":
+            return int(epochs)
+        epochs, steps = AUTO_WARM if resume else AUTO_INIT
+        if resume and self.inflation == "langevin":
+            return epochs  # noise and few steps make a sampler, noise and many a descent
+        return max(epochs, -(-steps // count_batches(n_rows, self._batch_rows(n_rows))))
 
     @torch.no_grad()
     def _inflate(
@@ -252,7 +282,8 @@ class EnsembleFilterMixin(EpochsMixin):
             if self.inflation == "shrink":
                 scale = _inflation.autoregressive_scale(self.shrink_factor)
         if self.inflation == "langevin":
-            rates = np.full(self.warm_epochs, self.learning_rate_init)
+            n_steps = self._plan_epochs(len(rows), resume=True)
+            rates = np.full(n_steps, self.learning_rate_init)
             if self.learning_rate == "cosine":
                 rates *= (1 + np.cos(np.pi * np.arange(len(rates)) / max(len(rates), 1))) / 2
             return _inflation.langevin_scale(rates.sum(), rows.n_data, scale)
@@ -316,20 +347,17 @@ class EnsembleFilterMixin(EpochsMixin):
         anchors: Anchors | None,
         resume: bool,
     ) -> dict[str, Any]:
-        kept = None if self.reset_optimizer or not resume else self._optimizer_state
-        batch_size = self.batch_size
-        if batch_size == "auto" and self.inflation == "langevin":
-            batch_size = len(rows)
+        kept = self._optimizer_state if resume and not self.reset_optimizer else None
         return self._train_epochs(
             stack,
             rows,
             likelihood,
             rng,
-            self.warm_epochs if resume else self.init_epochs,
+            self._plan_epochs(len(rows), resume),
             anchors=anchors,
             optimizer=self.optimizer,
             optimizer_state=kept,
-            batch_size=batch_size,
+            batch_size=self._batch_rows(len(rows)),
         )
 
     def _anchor(
@@ -341,9 +369,9 @@ class EnsembleFilterMixin(EpochsMixin):
         resume: bool,
     ) -> Anchors:
         anchors = draw_anchors(stack, self.prior_scale, likelihood, rng)
-        if resume:
+        if resume and self._last_anchors is not None:
             self._carry_over(stack, anchors, self._last_anchors, likelihood)
-        else:
+        elif not resume:
             start_from_anchors(stack, anchors)
         perturb_targets(rows, likelihood, self.n_members, rng)
         return anchors

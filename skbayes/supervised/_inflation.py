@@ -45,7 +45,8 @@ def additive(
         :math:`q`, a standard deviation in units of ``unit``.
     unit : mapping of str to float
         :math:`s` of every tensor: its **initial** spread. Relative to the current spread the noise
-        would grow by a factor a round.
+        would grow by a factor a round. A tensor that starts the same everywhere (a noise that is
+        learned, the gains of a normalisation) is not moved.
     generator : torch.Generator
         Source of :math:`e`, on the device of the parameters.
 
@@ -76,7 +77,8 @@ def shrink(
 
     With :math:`q = \sqrt{1 - \lambda^2}` (:func:`autoregressive_scale`) weights of mean 0 and
     standard deviation s keep both: a first-order autoregression, as in preconditioned
-    Crank-Nicolson.
+    Crank-Nicolson. Of a tensor whose s is 0 that says nothing, not even that its place is 0: it is
+    neither moved nor shrunk.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def shrink(
     moved = {}
     for name, p in params.items():
         noise = torch.empty_like(p).normal_(generator=generator)
-        moved[name] = torch.add(p if factor == 1 else factor * p, noise, alpha=scale * unit[name])
+        kept = p if factor == 1 or unit[name] == 0 else factor * p
+        moved[name] = torch.add(kept, noise, alpha=scale * unit[name])
     return moved
 
 
@@ -156,7 +159,8 @@ def rtps(params: Params, prior: Params, scale: float) -> dict[str, Tensor]:
     prior : mapping of str to torch.Tensor
         The ensemble before (background), of spread :math:`s^b`.
     scale : float
-        :math:`\alpha`; at 1 every weight's spread becomes exactly what it was.
+        :math:`\alpha`; at 1 every weight's spread becomes exactly what it was. Above 1 the spread
+        goes on from there, to 0 at least.
 
     Returns
     -------
@@ -175,6 +179,7 @@ def rtps(params: Params, prior: Params, scale: float) -> dict[str, Tensor]:
         # rounding is no spread
         alive = now > 4 * torch.finfo(p.dtype).eps * (mean.abs() + before)
         factor = scale * (before - now) / torch.where(alive, now, torch.ones_like(now)) + 1.0
+        factor = factor.clamp(min=0.0)  # a negative spread would turn members over
         relaxed[name] = mean + torch.where(alive, factor, torch.ones_like(now)) * (p - mean)
     return relaxed
 

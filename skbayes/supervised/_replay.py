@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+#: With forgetting, rows are let go that weigh less than this share of the heaviest.
+NEGLIGIBLE = 1e-6
+
 
 class Replay:
-    """A uniform sample of the rows seen so far, for rounds that are given only the new ones."""
+    """Rows seen so far, for rounds that are given only the new ones.
+
+    Without forgetting a uniform sample, each of whose rows stands for several once some were let
+    go. With it every round multiplies the weights of the rows before it by a factor, and the
+    newest rows are kept, standing for themselves alone.
+    """
 
     def __init__(self, rng: np.random.RandomState) -> None:
         self.rng = rng
@@ -20,11 +28,13 @@ class Replay:
     def __len__(self) -> int:
         return 0 if self.X is None else self.X.shape[0]
 
-    def with_new(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+    def with_new(
+        self, X: Any, y: Any, weight: Any, forgetting: float = 1.0
+    ) -> tuple[Any, Any, Any]:
         """All rows of a round: those kept, standing for all that were seen, and the new ones."""
         if len(self) == 0:
             return X, y, weight
-        factor = self.n_seen / len(self)
+        factor = self.n_seen / len(self) if forgetting == 1 else forgetting
         if weight is None and factor == 1 and np.all(self.weight == 1):
             weights = None
         else:
@@ -39,12 +49,17 @@ class Replay:
         seen = set(_keys(self.X, self.y))
         return np.array([key not in seen for key in _keys(X, y)])
 
-    def add(self, X: Any, y: Any, weight: Any, size: int) -> None:
-        """Take rows in; each row seen so far stays with the same probability."""
+    def add(self, X: Any, y: Any, weight: Any, size: int, forgetting: float = 1.0) -> None:
+        """Take rows in; without forgetting each row seen stays with the same probability."""
         self.n_seen += X.shape[0]
         weight = np.ones(X.shape[0]) if weight is None else weight
         if size == 0:
             self.X = self.y = self.weight = None
+        elif len(self) and forgetting < 1:
+            X, y = _vstack(self.X, X), np.concatenate([self.y, y])
+            weight = np.concatenate([self.weight * forgetting, weight])
+            kept = np.flatnonzero(weight > NEGLIGIBLE * weight.max())[-size:]
+            self.X, self.y, self.weight = X[kept], y[kept], weight[kept]
         elif len(self):
             # the rows kept stand for n_old: draw how many of them the new sample keeps
             n_old, n_new = self.n_seen - X.shape[0], X.shape[0]
