@@ -42,7 +42,7 @@ REGRESSORS = [
     ConstantSGDRegressor((20,), **SHORT),
     DeepEnsembleRegressor((20,), n_members=3, max_iter=100),
     MCDropoutRegressor((20,), n_draws=20, max_iter=100),
-    DeepEnsembleFilterRegressor((20,), n_members=3, init_epochs=100),
+    DeepEnsembleFilterRegressor((20,), n_members=3, init_epochs=100, warm_epochs=40),
 ]
 SEMI_SUPERVISED = [GaussianMixtureClassifier()]
 DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]

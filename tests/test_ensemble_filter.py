@@ -1,65 +1,17 @@
-"""The deep ensemble filter in its exact limits, and its replay of rows seen before."""
+"""The deep ensemble filter in its exact limits."""
 
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
+from filter_toys import assert_same_weights, make_data, make_filter, member, torch_run, weights
 from torch import nn
-from torch.nn import functional as F
 
 from skbayes import DeepEnsembleFilterClassifier
 from skbayes.supervised._inflation import additive, spread
-from skbayes.supervised._replay import Replay
 
-
-def make_data(n=40, n_features=3, n_classes=3, seed=0):
-    rng = np.random.RandomState(seed)
-    X = rng.normal(size=(n, n_features))
-    logits = X @ rng.normal(size=(n_features, n_classes)) + rng.gumbel(size=(n, n_classes))
-    return X, logits.argmax(1)
-
-
-def make_filter(hidden=(6,), **params):
-    plain = {"n_members": 2, "init_epochs": 10, "warm_epochs": 8, "random_state": 0}
-    params = {**plain, "inflation": "additive", **params}
-    return DeepEnsembleFilterClassifier(hidden, "tanh", **params)
-
-
-def weights(model):
-    return {name: p.clone() for name, p in model.posterior_.params.items()}
-
-
-def assert_same_weights(found, expected, rtol=0.0, atol=0.0):
-    assert list(found) == list(expected)
-    for name in found:
-        torch.testing.assert_close(found[name], expected[name], rtol=rtol, atol=atol)
-
-
-def torch_run(start, X, y, n_epochs, *, lr=0.01, cosine=True, precision=1.0, weight=None):
-    """One member by a plain torch loop: full batch, Adam with fresh moments."""
-    params = [p.clone().requires_grad_() for p in start]
-    optimizer = torch.optim.Adam(params, lr=lr)
-    X, y = torch.from_numpy(X), torch.from_numpy(y)
-    weight = torch.ones(len(X)).double() if weight is None else torch.from_numpy(weight)
-    for epoch in range(n_epochs):
-        if cosine:
-            optimizer.param_groups[0]["lr"] = lr * (1 + np.cos(np.pi * epoch / n_epochs)) / 2
-        hidden = torch.tanh(X @ params[0].T + params[1])
-        losses = F.cross_entropy(hidden @ params[2].T + params[3], y, reduction="none")
-        prior = sum(p.square().sum() for p in params) * precision / 2
-        optimizer.zero_grad()
-        (((losses * weight).sum() + prior) / weight.sum()).backward()
-        optimizer.step()
-    return [p.detach() for p in params]
-
-
-def member(params, i):
-    return [p[i] for p in params.values()]
-
-
-# -- exact limits ---------------------------------------------------------------------------------
+# -- exact limits ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("learning_rate", ["cosine", "constant"])
@@ -226,191 +178,7 @@ def test_a_new_class_in_a_warm_fit_keeps_what_was_known():
     )
 
 
-# -- replay ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("inflation", [None, "additive"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("as_sparse", [False, True])
-@pytest.mark.parametrize("batch_size", ["auto", 9])
-def test_warm_fit_on_all_rows_is_partial_fit_with_the_new(
-    inflation, weighted, as_sparse, batch_size
-):
-    X, y = make_data()
-    X = sparse.csr_array(X) if as_sparse else X
-    w = np.random.RandomState(1).uniform(0.5, 2, size=40) if weighted else None
-    old, new = slice(None, 25), slice(25, None)
-
-    def part(rows):
-        return X[rows], y[rows], None if w is None else w[rows]
-
-    def round_(model, method, rows):
-        rows_X, rows_y, rows_w = part(rows)
-        return getattr(model, method)(rows_X, rows_y, sample_weight=rows_w)
-
-    models = [make_filter(inflation=inflation, batch_size=batch_size, warm_start=True)] * 1
-    models.append(make_filter(inflation=inflation, batch_size=batch_size))
-    for model in models:
-        round_(model, "fit", old)
-    assert_same_weights(weights(models[1]), weights(models[0]))
-    round_(models[0], "fit", slice(None))
-    round_(models[1], "partial_fit", new)
-    assert_same_weights(weights(models[1]), weights(models[0]))
-    np.testing.assert_array_equal(
-        models[0].history_["train_loss"], models[1].history_["train_loss"]
-    )
-
-
-def test_first_partial_fit_is_fit():
-    X, y = make_data()
-    assert_same_weights(weights(make_filter().partial_fit(X, y)), weights(make_filter().fit(X, y)))
-
-
-class Fed(DeepEnsembleFilterClassifier):
-    """Records what a round is given."""
-
-    def _fill(self, rows, classes, rng, *, resume):
-        self.fed = rows
-        return super()._fill(rows, classes, rng, resume=resume)
-
-
-def test_replayed_rows_stand_for_all_that_were_seen():
-    X, y = make_data(200)
-    model = Fed((3,), n_members=1, init_epochs=1, warm_epochs=1, replay_size=20, random_state=0)
-    w = np.random.RandomState(1).uniform(0.5, 2, size=200)
-    model.partial_fit(X[:150], y[:150], classes=[0, 1, 2])
-    assert model.fed.weight is None
-    model.partial_fit(X[150:160], y[150:160])
-    # 20 kept rows stand for 150
-    weight = model.fed.weight.numpy()
-    np.testing.assert_allclose(weight, np.repeat([7.5, 1.0], [20, 10]))
-    assert model.fed.n_data == pytest.approx(160)
-    rows = model.fed.everything().X.numpy()
-    assert all((row == X[:150]).all(1).any() for row in rows[:20])
-    np.testing.assert_array_equal(rows[20:], X[150:160])
-    model.partial_fit(X[160:], y[160:], sample_weight=w[160:])
-    assert model.fed.n_rows == 20 + 40
-    np.testing.assert_allclose(model.fed.weight.numpy()[:20], 160 / 20)
-    np.testing.assert_allclose(model.fed.weight.numpy()[20:], w[160:])
-    assert len(model._replay) == 20
-    # a full fit forgets what was kept: its rows are all there is
-    model.fit(X[:5], y[:5])
-    assert len(model._replay) == 5
-    assert model._replay.n_seen == 5
-
-
-def test_without_replay_a_round_sees_the_new_rows_only():
-    X, y = make_data()
-    model = Fed((3,), n_members=1, init_epochs=1, warm_epochs=1, replay_size=0)
-    model.fit(X, y)
-    for n in (7, 3):
-        model.partial_fit(X[:n], y[:n])
-        np.testing.assert_array_equal(model.fed.everything().X.numpy(), X[:n])
-        assert model.fed.weight is None
-        assert len(model._replay) == 0
-
-
-def reservoir(sizes, size, seed, as_sparse=False):
-    replay, start = Replay(np.random.RandomState(seed)), 0
-    for n in sizes:
-        numbers = np.arange(start, start + n)
-        X = numbers[:, None].astype(float)
-        weight = None if start % 2 else 1.0 + numbers
-        replay.add(sparse.csr_array(X) if as_sparse else X, numbers, weight, size)
-        start += n
-        assert len(replay) == min(size, start) == len(replay.y) == len(replay.weight)
-    return replay
-
-
-@pytest.mark.parametrize(
-    ("sizes", "size"),
-    [
-        ([1] * 30, 10),
-        ([7, 3, 1, 1, 12, 6], 10),
-        ([10, 20], 10),
-        ([30], 10),
-        ([4, 26], 29),
-        ([2] * 15, 1),
-    ],
-)
-def test_rows_kept_are_a_uniform_sample(sizes, size):
-    n, repeats = 30, 3000
-    counts = np.zeros(n)
-    pairs = np.zeros((n, n))
-    for seed in range(repeats):
-        kept = reservoir(sizes, size, seed).y
-        assert len(set(kept)) == size
-        counts[kept] += 1
-        pairs[np.ix_(kept, kept)] += 1
-    p = size / n
-    # binomial standard error; the largest of 30 normals is seldom past 4.5
-    assert np.abs(counts / repeats - p).max() < 4.5 * (p * (1 - p) / repeats) ** 0.5
-    # pairs too: every subset is equally likely, not only every row
-    q = p * (size - 1) / (n - 1)
-    error = 5 * (q * (1 - q) / repeats) ** 0.5
-    assert np.abs(pairs / repeats - q)[np.triu_indices(n, 1)].max() <= error
-
-
-@pytest.mark.parametrize("as_sparse", [False, True])
-def test_rows_kept_stay_together(as_sparse):
-    replay = reservoir([5, 4, 1, 1, 9], 12, 0, as_sparse)
-    X = replay.X.toarray() if as_sparse else replay.X
-    np.testing.assert_array_equal(X[:, 0], replay.y)
-    starts = np.array([0] * 5 + [5] * 4 + [9] + [10] + [11] * 9)[replay.y]
-    np.testing.assert_array_equal(replay.weight, np.where(starts % 2, 1.0, 1.0 + replay.y))
-    assert (np.diff(replay.y) > 0).all()  # in the order in which they came
-
-
-def test_a_replay_that_was_made_larger_stays_a_uniform_sample():
-    # 10 of 20 rows kept, then room for 100: new rows must not outweigh the old ones
-    shares = []
-    for seed in range(400):
-        replay = Replay(np.random.RandomState(seed))
-        X = np.arange(40.0)[:, None]
-        replay.add(X[:20], np.zeros(20), None, 10)
-        replay.add(X[20:], np.ones(20), None, 100)
-        _, y, weight = replay.with_new(X[:1], np.array([2.0]), None)
-        assert weight[y < 2].sum() == pytest.approx(40)
-        shares.append(weight[y == 1].sum())
-    # half of the rows are new: so is half of the weight, on average; 10 rows, hypergeometric
-    error = np.std(shares) / 400**0.5
-    assert np.mean(shares) == pytest.approx(20, abs=4.5 * error + 1e-9)
-
-
-# -- partial_fit's classes ------------------------------------------------------------------------
-
-
-def test_classes_may_come_first_and_appear_later():
-    X, y = make_data()
-    y = np.array(["a", "b", "c"])[y]
-    only = y == "b"
-    model = make_filter(init_epochs=200)
-    model.partial_fit(X[only], y[only], classes=["c", "a", "b"])
-    np.testing.assert_array_equal(model.classes_, ["a", "b", "c"])
-    assert model.predict_proba(X).shape == (40, 3)
-    assert (model.predict(X) == "b").all()
-    model.partial_fit(X, y).partial_fit(X[:3], y[:3], classes=["a", "b", "c"])
-    assert model.n_rounds_ == 3
-
-
-def test_classes_contract():
-    X, y = make_data()
-    with pytest.raises(ValueError, match=r"y has labels \[2\] that are not in classes=\[0, 1\]"):
-        make_filter().partial_fit(X, y, classes=[0, 1])
-    few = y < 2
-    model = make_filter().partial_fit(X[few], y[few])
-    before = weights(model)
-    with pytest.raises(ValueError, match=r"y has classes \[2\].*known are \[0, 1\]"):
-        model.partial_fit(X, y)
-    with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\] differ.*first call, \[0, 1\]"):
-        model.partial_fit(X[few], y[few], classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="3 features"):
-        model.partial_fit(X[:, :2], y)
-    assert_same_weights(weights(model), before)
-    assert (model.n_rounds_, model._replay.n_seen) == (1, few.sum())
-
-
-# -- the objective --------------------------------------------------------------------------------
+# -- the objective ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prior_scale", [1.0, 0.3, "fan_in"])
@@ -452,7 +220,7 @@ def test_weights_scale_the_likelihood_against_the_prior():
     assert_same_weights(heavy, wide, rtol=1e-8, atol=1e-9)
 
 
-# -- early stopping -------------------------------------------------------------------------------
+# -- early stopping --------------------------------------------------------------------------------
 
 
 def test_early_stopping_ends_rounds():
@@ -479,7 +247,7 @@ def test_early_stopping_needs_a_row_to_train_on():
         make_filter(early_stopping=True, validation_fraction=0.9).fit(X[:2], y[:2])
 
 
-# -- frozen layers --------------------------------------------------------------------------------
+# -- frozen layers ---------------------------------------------------------------------------------
 
 
 def test_frozen_weights_are_neither_trained_nor_inflated():

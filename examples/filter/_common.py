@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-from results import Results  # noqa: E402, F401
+from results import Results  # noqa: F401
 
 
 def arguments(doc, **defaults):

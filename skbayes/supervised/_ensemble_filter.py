@@ -68,11 +68,10 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         mean is trained, and the members keep their places around it; the first ``fit`` puts them a
         tenth of the initial spread around one network.
     init_epochs : int or "auto", default="auto"
-        Number of passes through the data in the first fit. ``"auto"``: 100, and more where that is
-        less than 1000 steps.
+        Number of passes through the data in the first fit. ``"auto"``: 100.
     warm_epochs : int or "auto", default="auto"
         Number of passes in every later round; 0 leaves the members where inflation put them.
-        ``"auto"``: 40, and more where that is less than 400 steps (but with ``"langevin"``).
+        ``"auto"``: 40.
     optimizer : {"adam", "sgd"}, default="adam"
         Adam, or plain gradient descent, whose rates are not the same.
     reset_optimizer : bool, default=True
@@ -207,6 +206,8 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         **BaseStackClassifier._parameter_constraints,
         **EnsembleFilterMixin._filter_constraints,
     }
+
+    _least_steps = (0, 0)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

@@ -294,6 +294,9 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         self.noise_scale = noise_scale
         self.normalize_y = normalize_y
 
+    # with fewer a noise that is learned does not get to where it belongs, and neither do the means
+    _least_steps = (1000, 400)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None

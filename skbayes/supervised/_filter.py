@@ -26,8 +26,8 @@ from skbayes.supervised._replay import Replay
 #: Deviation of the members from the one network that ``localization=None`` trains at first, in
 #: units of each tensor's spread when it was initialised.
 FIRST_ANOMALY = 0.1
-#: What ``"auto"`` stands for in the first fit and in later ones: epochs, and least steps.
-AUTO_INIT, AUTO_WARM = (100, 1000), (40, 400)
+#: What ``"auto"`` epochs stand for in the first fit and in later ones, but for the least steps.
+AUTO_INIT, AUTO_WARM = 100, 40
 #: Members whose predictions differ by less than this share of the labels' own noise are one.
 COLLAPSED = 0.01
 
@@ -242,10 +242,13 @@ class EnsembleFilterMixin(EpochsMixin):
         epochs = self.warm_epochs if resume else self.init_epochs
         if epochs != "auto":
             return int(epochs)
-        epochs, steps = AUTO_WARM if resume else AUTO_INIT
+        epochs, steps = (AUTO_WARM if resume else AUTO_INIT), self._least_steps[resume]
         if resume and self.inflation == "langevin":
             return epochs  # noise and few steps make a sampler, noise and many a descent
         return max(epochs, -(-steps // count_batches(n_rows, self._batch_rows(n_rows))))
+
+    #: Steps that "auto" epochs are, at least: in the first fit and in later ones.
+    _least_steps: tuple[int, int]
 
     @torch.no_grad()
     def _inflate(
