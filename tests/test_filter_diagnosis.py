@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised._innovations import LARGEST_FACTOR, LEAST_FACTOR, Innovations
-from skbayes.supervised._replay import Replay
+from skbayes._engine.replay import Replay
 
 
 def test_the_factor_brings_the_spread_to_the_error():

@@ -6,7 +6,7 @@ from filter_toys import assert_same_weights, make_data, make_filter, weights
 from scipy import sparse
 
 from skbayes import DeepEnsembleFilterClassifier
-from skbayes.supervised._replay import Replay
+from skbayes._engine.replay import Replay
 
 # -- replay ----------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+#: Bytes (of pictures) are computed in float32, which holds them exactly.
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "uint8": torch.float32}
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -3,12 +3,14 @@
 import copy
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+
+from skbayes._engine.mapped import dense, rows_of, stays_on_host
 
 
 class Batch(NamedTuple):
@@ -30,12 +32,13 @@ class Batch(NamedTuple):
 
 
 class Rows(torch.utils.data.Dataset):
-    """Rows of X with targets and weights, X dense on the device or sparse on the host.
+    """Rows of X with targets and weights, X dense on the device or as it came on the host.
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse.csr_array of shape (rows, features)
-        Dense input is moved to the device once; sparse input is made dense batch by batch.
+    X : ndarray, RowView or scipy.sparse.csr_array of shape (rows, features)
+        Dense input is moved to the device once. Sparse input, bytes and what lies in a mapped file
+        are turned into dense tensors batch by batch.
     y : ndarray or None
         Targets (moved as they are).
     weight : ndarray of shape (rows,) or None
@@ -47,7 +50,7 @@ class Rows(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        X: np.ndarray | sparse.csr_array,
+        X: Any,
         y: np.ndarray | None = None,
         weight: np.ndarray | None = None,
         *,
@@ -56,8 +59,14 @@ class Rows(torch.utils.data.Dataset):
     ) -> None:
         self.device = device
         self.dtype = dtype
-        self._sparse = sparse.csr_array(X) if sparse.issparse(X) else None
-        self._dense = None if self._sparse is not None else to_tensor(X, device, dtype)
+        self._host: Any = None
+        self._dense: Tensor | None = None
+        if sparse.issparse(X):
+            self._host = sparse.csr_array(X)
+        elif stays_on_host(X):
+            self._host = X
+        else:
+            self._dense = to_tensor(X, device, dtype)
         self.n_rows, self.n_features = X.shape
         self.y = None if y is None else to_tensor(y, device, _target_dtype(y, dtype))
         self.weight = None if weight is None else to_tensor(weight, device, dtype)
@@ -100,8 +109,8 @@ class Rows(torch.utils.data.Dataset):
         part.n_rows = len(index)
         if self._dense is not None:
             part._dense = self._dense[on_device]
-        if self._sparse is not None:
-            part._sparse = self._sparse[index.numpy()]
+        else:
+            part._host = rows_of(self._host, index.numpy())
         part.y = None if self.y is None else self.y[on_device]
         if self.weight is not None:
             part.weight = self.weight[on_device]
@@ -121,8 +130,7 @@ class Rows(torch.utils.data.Dataset):
         """
         X = self._dense
         if X is None:
-            assert self._sparse is not None
-            X = to_tensor(self._sparse.toarray(), self.device, self.dtype)
+            X = to_tensor(dense(self._host[:]), self.device, self.dtype)
         y = self.y if self.offset is None or self.y is None else self.y + self.offset
         return Batch(X, y, self.weight if self.member_weight is None else self.member_weight)
 
@@ -139,13 +147,11 @@ class Rows(torch.utils.data.Dataset):
             With the leading axes of ``index``.
         """
         flat = index.reshape(-1)
+        on_device = flat.to(self.device)
         if self._dense is not None:
-            on_device = flat.to(self.device)
             X = self._dense.index_select(0, on_device)
         else:
-            assert self._sparse is not None
-            on_device = flat.to(self.device)
-            X = to_tensor(self._sparse[flat.numpy()].toarray(), self.device, self.dtype)
+            X = to_tensor(dense(self._host[flat.numpy()]), self.device, self.dtype)
         shape = tuple(index.shape)
         y = None if self.y is None else self.y.index_select(0, on_device)
         if y is not None and self.offset is not None and index.ndim == 2:

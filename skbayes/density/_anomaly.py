@@ -8,13 +8,18 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skbayes._engine.mapped import rows_of
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.density._base import BaseVAE
+from skbayes.density._blocks import MIN_ROWS, rows_at_once
 from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._head import LabelHead
 from skbayes.density._objective import LIKELIHOOD_BASED, Settings
+from skbayes.density._reference import MAX_NUMBERS
 from skbayes.density._robust import TRIM, screen, spread_of_kept
 
+#: Most training rows that tell the scale of the decoded codes.
+MAX_DECODED = 4096
 #: Standard deviations beyond which a decoded code speaks no louder to the label head.
 MAX_DEVIATION = 5.0
 #: Weight of the divergence where ``beta="auto"``: hardly any. What a row costs to encode tells
@@ -251,8 +256,9 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         # the head starts from the density's own judgement, in units of the scores' middle half
         self._density_offset = self.offset_
         self._density_scale = float(np.subtract(*np.percentile(scores, [75, 25]))) or 1.0
-        # some thousand rows, evenly spread, tell the scale of the decoded codes
-        some = X[:: max(1, X.shape[0] // 4096)]
+        # some thousand rows, evenly spread, tell the scale of the decoded codes (fewer wide ones)
+        most = min(MAX_DECODED, max(MIN_ROWS, MAX_NUMBERS // X.shape[1]))
+        some = X[:: max(1, X.shape[0] // most)]
         decoded = self._reconstruct(some).astype(np.float64)
         variance = decoded.var(axis=0)
         # a column that is hardly reconstructed is not blown up to the size of the others
@@ -278,7 +284,7 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
             return X, None
         kept = screen(X, rng, device, dtype)
         moments = None if self.likelihood == "bernoulli" else spread_of_kept(X, kept)
-        return X[kept], moments
+        return rows_of(X, kept), moments
 
     def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """What the head sees: the density's log-odds and the decoded codes, standardised.
@@ -296,9 +302,11 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         return 2.0 * np.arcsinh(0.5 * deviation), decoded
 
     def _score_samples(self, X: Any) -> np.ndarray:
-        if hasattr(self, "_head"):
-            return self._head.log_odds(*self._features(X))
-        return self._ranking(X)
+        if not hasattr(self, "_head"):
+            return self._ranking(X)
+        step = rows_at_once(X.shape[1])
+        blocks = (X[start : start + step] for start in range(0, X.shape[0], step))
+        return np.concatenate([self._head.log_odds(*self._features(block)) for block in blocks])
 
     def _split_terms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         # what labels made of the scores is no sum over features

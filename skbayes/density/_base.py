@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import validate_data
 
 from skbayes._engine.build import check_hidden_layer_sizes, history_arrays, hold_back, train
 from skbayes._engine.device import resolve_device, resolve_dtype
@@ -20,7 +19,7 @@ from skbayes._engine.seeds import draw_seed, make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
 from skbayes.density._allowed import PRIORS, check_combination
 from skbayes.density._blocks import cells_that_fit, column_moments, row_blocks
-from skbayes.density._checks import check_input_noise, check_probabilities
+from skbayes.density._checks import check_input_noise, check_probabilities, validate_rows
 from skbayes.density._codes import CodesMixin
 from skbayes.density._criteria import KERNELS
 from skbayes.density._objective import AUTO_BETA, Settings
@@ -93,7 +92,9 @@ class BaseVAE(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. float32 is computed in float32, everything else in float64.
+            Training rows. float32 and uint8 are computed in float32, everything else in float64.
+            Bytes, and a ``numpy.memmap`` of floats or bytes, are read batch by batch and never
+            copied whole.
         y : None
             Not used.
 
@@ -109,9 +110,7 @@ class BaseVAE(
         """
         resume = self.warm_start and hasattr(self, "posterior_")
         with self._kept_on_failure():
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=not resume
-            )
+            X = validate_rows(self, X, reset=not resume)
             fitted = self._fit_vae(X, resume)
             # Only now, and all or nothing: a fit that fails leaves what was fitted before
             before = dict(self.__dict__)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from torch import Tensor
 
+from skbayes._engine.mapped import dense
 from skbayes._engine.posterior import BLOCK_BYTES, Posterior
 from skbayes._engine.rows import to_tensor
 
 #: Fewest rows in a block: below, the calls cost more than what they compute.
 MIN_ROWS = 16
-#: Memory that the float64 copy of a block may take while variances are summed.
+#: Memory that the float64 copy of a block may take.
 VARIANCE_BYTES = 2**22
 
 
@@ -53,9 +53,21 @@ def row_blocks(posterior: Posterior, X: Any, n_rows: int) -> Iterator[tuple[slic
     step = max(n_rows, MIN_ROWS)
     for start in range(0, X.shape[0], step):
         rows = slice(start, min(start + step, X.shape[0]))
-        block = X[rows]
-        dense = block.toarray() if sparse.issparse(block) else block
-        yield rows, to_tensor(dense, posterior.device, posterior.dtype)
+        yield rows, to_tensor(dense(X[rows]), posterior.device, posterior.dtype)
+
+
+def rows_at_once(n_features: int) -> int:
+    """Number of rows whose float64 copy fits the memory budget.
+
+    Parameters
+    ----------
+    n_features : int
+
+    Returns
+    -------
+    int
+    """
+    return max(MIN_ROWS, VARIANCE_BYTES // (8 * n_features))
 
 
 def column_moments(X: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -69,13 +81,11 @@ def column_moments(X: Any) -> tuple[np.ndarray, np.ndarray]:
     -------
     mean, variance : ndarray of shape (features,)
     """
-    n_rows = X.shape[0]
-    step = max(MIN_ROWS, VARIANCE_BYTES // (8 * X.shape[1]))
+    n_rows, step = X.shape[0], rows_at_once(X.shape[1])
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, n_rows, step):
-            block = X[start : start + step]
-            yield (block.toarray() if sparse.issparse(block) else block).astype(np.float64)
+            yield dense(X[start : start + step]).astype(np.float64)
 
     # two passes: the difference of the mean square and the squared mean would cancel
     mean = sum(block.sum(axis=0) for block in blocks()) / n_rows

@@ -1,9 +1,43 @@
-"""Checks of parameters and rows that scikit-learn's own do not know."""
+"""Checks of parameters and rows: scikit-learn's own, and what they do not know."""
 
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+
+def validate_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Validate rows as scikit-learn does; bytes stay bytes, and a mapped file stays where it is.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    reset : bool
+        Whether the estimator takes the number and the names of the features from X.
+
+    Returns
+    -------
+    {ndarray, csr_array} of shape (n_samples, n_features)
+        Of float32, float64 or uint8.
+    """
+    dtypes = [np.float64, np.float32, np.uint8]
+    return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=reset)
+
+
+def float_type(X: Any) -> np.dtype:
+    """Type of what is made of rows: their own, or what they are computed in if they are bytes.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix}
+
+    Returns
+    -------
+    numpy.dtype
+    """
+    return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
 
 
 def check_probabilities(X: Any) -> None:

@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import to_tensor
 from skbayes._engine.seeds import make_generator, new_random_state
 from skbayes.density._blocks import cells_that_fit, row_blocks
+from skbayes.density._checks import float_type, validate_rows
 from skbayes.density._objective import check_codes
 from skbayes.nn import StackedVAE
 
@@ -27,9 +28,7 @@ class CodesMixin:
 
     def _validate_predict(self, X: Any) -> Any:
         check_is_fitted(self, "posterior_")
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
+        return validate_rows(self, X, reset=False)
 
     @property
     def _module(self) -> StackedVAE:
@@ -56,10 +55,10 @@ class CodesMixin:
         Returns
         -------
         ndarray of shape (n_samples, n_components_)
-            Of X's dtype.
+            Of X's dtype; float32 for bytes.
         """
         X = self._validate_predict(X)
-        return self._encode(X).astype(X.dtype, copy=False)
+        return self._encode(X).astype(float_type(X), copy=False)
 
     def _encode(self, X: Any) -> np.ndarray:
         codes: np.ndarray | None = None
@@ -119,13 +118,13 @@ class CodesMixin:
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Of X's dtype.
+            Of X's dtype; float32 for bytes.
         """
         return self._reconstruct(self._validate_predict(X))
 
     def _reconstruct(self, X: Any) -> np.ndarray:
         module = self._module
-        out = np.empty(X.shape, X.dtype)
+        out = np.empty(X.shape, float_type(X))
         with torch.no_grad():
             for rows, block in row_blocks(self.posterior_, X, self._block_cells()):
                 means = self._mean_rows(module.decode(module.encode(block)[0]))

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
+from skbayes._engine.mapped import dense
 from skbayes.density._blocks import row_blocks
 from skbayes.density._scoring import ScoresMixin
 from skbayes.nn import StackedVAE
@@ -129,7 +129,7 @@ class ContributionsMixin(ScoresMixin):
         return np.concatenate([self._contributions(X[i : i + ROWS_AT_ONCE]) for i in blocks])
 
     def _contributions(self, X: Any) -> np.ndarray:
-        rows = X.toarray() if sparse.issparse(X) else X
+        rows = dense(X)
         parts = np.zeros(rows.shape)
         separable, rest = self._split_terms()
         for term in separable:

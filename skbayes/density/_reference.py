@@ -11,13 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from skbayes._engine.mapped import rows_of
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import to_tensor
 from skbayes.density._blocks import row_blocks
 from skbayes.nn import StackedVAE
 
-#: Most training rows that a score compares with: its cost stays bounded.
-MAX_CENTRES = 2048
+#: Most training rows that a score compares with, and most numbers that a member decodes them to:
+#: its cost stays bounded.
+MAX_CENTRES, MAX_NUMBERS = 2048, 2**23
 #: Most training rows that the density of the codes is fitted on.
 MAX_CODES = 4096
 #: Number of Gaussians of the density of the codes, and of members that it is made of.
@@ -121,15 +123,16 @@ def make_reference(
     needs = frozenset().union(*(NEEDS.get(score, frozenset()) for score in scores))
     if not needs:
         return Reference()
-    chosen = rng.permutation(X.shape[0])[:MAX_CODES]
+    chosen = rows_of(X, rng.permutation(X.shape[0])[:MAX_CODES])
+    n_centres = min(MAX_CENTRES, max(1, MAX_NUMBERS // X.shape[1]))
     means, logvars = [], []
     with torch.no_grad():
-        for _, block in row_blocks(posterior, X[chosen], n_cells):
+        for _, block in row_blocks(posterior, chosen, n_cells):
             mean, logvar = vae.encode(block)
             means.append(mean)
             logvars.append(logvar)
         codes, code_logvars = torch.cat(means, 1), torch.cat(logvars, 1)
-        few = codes[:, :MAX_CENTRES]
+        few = codes[:, :n_centres]
         kept: dict[str, Tensor] = {}
         if "centres" in needs:
             parts = few.split(max(n_cells, 1), dim=1)
@@ -137,7 +140,7 @@ def make_reference(
         if "codes" in needs:
             kept["codes"] = few
         if "code_logvars" in needs:
-            kept["code_logvars"] = code_logvars[:, :MAX_CENTRES]
+            kept["code_logvars"] = code_logvars[:, :n_centres]
     if "means" in needs:
         kept.update(_code_density(codes, rng))
     return Reference(**kept)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from skbayes._engine.build import run
+from skbayes._engine.mapped import rows_of
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
@@ -104,6 +105,6 @@ def spread_of_kept(X: Any, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, scale : ndarray of shape (n_features,)
     """
     before = np.sqrt(column_moments(X)[1])
-    mean, variance = column_moments(X[kept])
+    mean, variance = column_moments(rows_of(X, kept))
     scale = np.maximum(np.sqrt(variance), LEAST_SPREAD * before)
     return mean, np.where(scale > 0, scale, 1.0)

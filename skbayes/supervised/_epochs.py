@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skbayes._engine.build import build_net, hold_back, prior_precisions
+from skbayes._engine.moments import restore_optimizer
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Rows, count_batches
 from skbayes._engine.seeds import make_generator
@@ -82,24 +83,6 @@ class EpochsMixin:
             net_class=net_class,
         )
         if optimizer_state is not None:
-            _restore(net.optimizer_, optimizer_state)
+            restore_optimizer(net.optimizer_, optimizer_state)
         trained = self._train(net, train_rows, "epoch", callbacks)
         return {**trained, "n_iter_": len(net.history)}
-
-
-def optimizer_state(net: StackNet) -> dict[int, dict[str, Any]]:
-    """What an optimizer remembers of its steps, on the host."""
-    state = net.optimizer_.state_dict()["state"]
-    return {
-        i: {key: torch.as_tensor(value).cpu().clone() for key, value in moments.items()}
-        for i, moments in state.items()
-    }
-
-
-def _restore(optimizer: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
-    """Give an optimizer its memory back, unless the weights have another shape now."""
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
-    for i, moments in state.items():
-        if any(value.ndim and value.shape != weights[i].shape for value in moments.values()):
-            return
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -10,18 +10,19 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
+from skbayes._engine.moments import optimizer_state
 from skbayes._engine.posterior import Posterior
+from skbayes._engine.replay import Replay
 from skbayes._engine.rows import Rows, count_batches
 from skbayes._engine.seeds import make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised import _inflation
 from skbayes.supervised._anchors import Anchors, draw_anchors, perturb_targets, start_from_anchors
-from skbayes.supervised._epochs import AUTO_BATCH, EpochsMixin, optimizer_state
+from skbayes.supervised._epochs import AUTO_BATCH, EpochsMixin
 from skbayes.supervised._filter_checks import AUTO_SCALE, check_pairs, is_after
 from skbayes.supervised._innovations import Innovations, resolution
 from skbayes.supervised._likelihood import Likelihood
-from skbayes.supervised._replay import Replay
 
 #: Deviation of the members from the one network that ``localization=None`` trains at first, in
 #: units of each tensor's spread when it was initialised.
