@@ -132,7 +132,7 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
     ----------
     offset_ : float
         ``decision_function`` is ``score_samples - offset_``; the ``contamination`` quantile of the
-        training scores, 0 after ``fit_labels``.
+        training scores (of those of a sample after ``partial_fit``), 0 after ``fit_labels``.
     posterior_ : Posterior
         The members; ``posterior_.module`` is a :class:`skbayes.nn.StackedVAE`.
     n_components_ : int
@@ -147,6 +147,8 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         ``learning_rate``, ``valid_loss`` with ``early_stopping``.
     n_iter_ : int
         Number of epochs.
+    n_samples_seen_ : int
+        Number of rows of ``fit``, and of ``partial_fit`` since.
     net_ : skorch.NeuralNet
         The net that trained the members; not part of a pickle.
     device_ : torch.device

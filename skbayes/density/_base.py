@@ -13,7 +13,9 @@ from sklearn.callback import CallbackSupportMixin
 
 from skbayes._engine.build import check_hidden_layer_sizes, history_arrays, hold_back, train
 from skbayes._engine.device import resolve_device, resolve_dtype
+from skbayes._engine.moments import optimizer_state, restore_optimizer
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
+from skbayes._engine.replay import Replay
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, make_generator, new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
@@ -25,6 +27,7 @@ from skbayes.density._criteria import KERNELS
 from skbayes.density._objective import AUTO_BETA, Settings
 from skbayes.density._reference import make_reference
 from skbayes.density._scoring import ScoresMixin
+from skbayes.density._stream import StreamMixin, joined
 from skbayes.density._training import add_parts, fill_in_noise, learns_noise, make_net
 from skbayes.nn import ACTIVATIONS, LIKELIHOODS, RelevancePrior, StackedVAE
 
@@ -39,6 +42,7 @@ ACTIVE = 0.01
 
 
 class BaseVAE(
+    StreamMixin,
     CodesMixin,
     ScoresMixin,
     StackEstimatorMixin,
@@ -111,31 +115,36 @@ class BaseVAE(
         resume = self.warm_start and hasattr(self, "posterior_")
         with self._kept_on_failure():
             X = validate_rows(self, X, reset=not resume)
-            fitted = self._fit_vae(X, resume)
-            # Only now, and all or nothing: a fit that fails leaves what was fitted before
-            before = dict(self.__dict__)
-            self.__dict__.update(fitted)
-            try:
-                self._after_fit(X)
-            except BaseException:
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
+            self._take(self._fit_vae(X, resume), X)
         return self
+
+    def _take(self, fitted: dict[str, Any], X: Any) -> None:
+        """Take over what was fitted, all or nothing: a fit that fails leaves what was before."""
+        before = dict(self.__dict__)
+        self.__dict__.update(fitted)
+        try:
+            self._after_fit(X)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _after_fit(self, X: Any) -> None:
         """Hook: what else is learned, on validated rows."""
 
-    def _fit_vae(self, X: Any, resume: bool) -> dict[str, Any]:
+    def _fit_vae(self, X: Any, resume: bool, stream: Replay | None = None) -> dict[str, Any]:
+        """Train on validated rows: a whole training, or one call's part of a stream's."""
+        n_rows = X.shape[0]
         check_combination(self.criterion, self.prior, self.likelihood)
         terms = self._score_terms()
         if self.likelihood == "bernoulli":
             check_probabilities(X)
         device = resolve_device(self.device)
-        dtype = resolve_dtype(self.dtype, X.dtype)
+        continues = resume and stream is not None
+        dtype = self.posterior_.dtype if continues else resolve_dtype(self.dtype, X.dtype)
         rng = copy.deepcopy(self._random_state) if resume else new_random_state(self.random_state)
         X, moments = self._screen(X, rng, device, dtype)
-        unit = math.sqrt(column_moments(X)[1].mean()) or 1.0
+        unit = self._unit if continues else math.sqrt(column_moments(X)[1].mean()) or 1.0
         rows = Rows(X, device=device, dtype=dtype)
         settings = self._settings(unit)
         stack = self._build_stack(X, rng, dtype, unit if moments is None else 1.0)
@@ -151,7 +160,9 @@ class BaseVAE(
             own_callbacks.append(stopping)
         batch_size = min(self.batch_size, len(train_rows))
         max_iter = self.max_iter
-        if max_iter == "auto":
+        if stream is not None:
+            max_iter = 1
+        elif max_iter == "auto":
             max_iter = max(1, round(AUTO_STEPS / math.ceil(len(train_rows) / batch_size)))
         net = make_net(
             stack,
@@ -162,10 +173,15 @@ class BaseVAE(
             max_iter=max_iter,
             learning_rate=self.learning_rate_init,
             kl_warm_up=self.kl_warm_up,
+            constant=stream is not None,
             prior_sampler=self.prior if callable(self.prior) else None,
             valid_rows=valid_rows,
             verbose=self.verbose,
         )
+        if stream is not None:
+            net.n_data = float(stream.n_seen)
+        if continues and self._optimizer_state is not None:
+            restore_optimizer(net.optimizer_, self._optimizer_state)
         train(net, train_rows, self, self.skorch_callbacks, "epoch", own_callbacks)
         vae = net.module_
         vae.noise_generator = None
@@ -175,6 +191,8 @@ class BaseVAE(
                 "Training diverged: some weights are not finite. Use a smaller "
                 "learning_rate_init, or scale the input."
             )
+        if stream is not None:
+            X = stream.X  # what scores are compared with: rows of all calls
         cells = cells_that_fit(posterior, vae.width)
         learned = isinstance(self.noise, str)
         if learned and not learns_noise(self.criterion, self.likelihood):
@@ -182,17 +200,22 @@ class BaseVAE(
         # what a score that is no density says of log_density and sample comes from the mixture
         needed = {*terms} if self._is_density(terms) else {*terms, "mixture"}
         reference = make_reference(vae, posterior, X, needed, cells, rng)
+        history = history_arrays(net)
         return {
             "net_": net,
-            "history_": history_arrays(net),
+            "history_": joined(self.history_, history) if continues else history,
             "posterior_": posterior,
             "device_": device,
-            "n_iter_": len(net.history),
+            "n_iter_": len(net.history) + (self.n_iter_ if continues else 0),
+            "n_samples_seen_": n_rows + (self.n_samples_seen_ if continues else 0),
             "n_components_": stack.n_components,
             "noise_variance_": self._noise_variance(stack),
             "active_components_": self._active(vae, posterior, X, cells),
             "_reference": reference.to_arrays(),
             "_n_features_out": stack.n_components,
+            "_unit": unit,
+            "_stream": stream,
+            "_optimizer_state": optimizer_state(net) if stream is not None else None,
             "_noise_seed": draw_seed(rng),
             # a stream of its own: the user's RandomState may serve other estimators too
             "_random_state": np.random.RandomState(draw_seed(rng)),
@@ -252,7 +275,7 @@ class BaseVAE(
                 if name not in last or name not in now or last[name].shape != now[name].shape:
                     shape = tuple(now[name].shape) if name in now else None
                     raise ValueError(
-                        "warm_start=True goes on from the last fit: the network must stay as "
+                        "Training goes on from the last fit: the network must stay as "
                         f"it was, but {name} has changed its shape to {shape}"
                     )
                 now[name].copy_(last[name])

@@ -61,3 +61,28 @@ class CosineRate:
     def _set(self, net: Any) -> None:
         for group in net.optimizer_.param_groups:
             group["lr"] = self.at(self.step)
+
+
+class ConstantRate(CosineRate):
+    """The same rate at every step, for a stream whose end is not known.
+
+    Parameters
+    ----------
+    rate : float
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate, 0)
+
+    def at(self, step: int) -> float:
+        """Rate of a step.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        float
+        """
+        return self.rate

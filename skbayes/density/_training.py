@@ -15,7 +15,7 @@ from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, make_generator
 from skbayes.density._blocks import row_blocks
 from skbayes.density._objective import LIKELIHOOD_BASED, Objective, Settings, VAENet
-from skbayes.density._rate import CosineRate
+from skbayes.density._rate import ConstantRate, CosineRate
 from skbayes.nn import (
     CornerPrior,
     MixturePrior,
@@ -79,6 +79,7 @@ def make_net(
     max_iter: int,
     learning_rate: float,
     kl_warm_up: float = 0.0,
+    constant: bool = False,
     prior_sampler: Callable[..., Any] | None = None,
     valid_rows: Rows | None = None,
     verbose: int = 0,
@@ -99,6 +100,8 @@ def make_net(
         The largest.
     kl_warm_up : float, default=0.0
         Share of the steps over which the weight of the divergence rises.
+    constant : bool, default=False
+        Whether the learning rate stays, and there is no warm-up: the end is not known.
     prior_sampler : callable, optional
         A user's prior.
     valid_rows : Rows, optional
@@ -110,10 +113,10 @@ def make_net(
         Initialised.
     """
     n_steps = max_iter * math.ceil(len(rows) / batch_size)
-    rate = CosineRate(learning_rate, n_steps)
+    rate = ConstantRate(learning_rate) if constant else CosineRate(learning_rate, n_steps)
     sampler_state = np.random.RandomState(draw_seed(rng)) if prior_sampler else None
     objective = Objective(settings, prior_sampler, sampler_state)
-    n_warm_up = math.ceil(kl_warm_up * n_steps)
+    n_warm_up = 0 if constant else math.ceil(kl_warm_up * n_steps)
     objective.heat = 0.0 if n_warm_up else 1.0
 
     def on_step(net: StackNet) -> None:

@@ -123,6 +123,8 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         ``learning_rate``, ``valid_loss`` with ``early_stopping``.
     n_iter_ : int
         Number of epochs.
+    n_samples_seen_ : int
+        Number of rows of ``fit``, and of ``partial_fit`` since.
     net_ : skorch.NeuralNet
         The net that trained the members; not part of a pickle.
     device_ : torch.device
