@@ -9,7 +9,6 @@ from filter_toys import assert_same_weights, make_data, make_filter, member, tor
 from torch import nn
 
 from skbayes import DeepEnsembleFilterClassifier
-from skbayes._engine.replay import Replay
 from skbayes.supervised._inflation import additive, spread
 
 # -- exact limits ----------------------------------------------------------------------------------

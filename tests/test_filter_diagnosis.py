@@ -8,9 +8,9 @@ from filter_toys import BOTH, ERRORS, make_classifier, make_data, weights
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from skbayes._engine.replay import Replay
 from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised._innovations import LARGEST_FACTOR, LEAST_FACTOR, Innovations
-from skbayes._engine.replay import Replay
 
 
 def test_the_factor_brings_the_spread_to_the_error():
