@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from skbayes._engine.device import resolve_device
 from skbayes._engine.rows import to_tensor
+from skbayes.nn import RowNoise, SharedNoise, StackedMLP
 
 #: Bytes that a block's widest activations may take: on a CPU what its second-level cache holds
 #: (twice as fast for ten members as one pass over all rows), elsewhere what keeps the device busy.
@@ -167,6 +168,20 @@ class Posterior:
             raise ValueError(f"params[{name!r}] must be finite numbers of the type {like.dtype}")
         return values
 
+    def hidden(self) -> "Posterior":
+        """What the last layer of the default network sees.
+
+        Returns
+        -------
+        Posterior
+            Of the same draws.
+        """
+        # other module objects around the same weights: these are swapped in the module itself
+        whole = copy.deepcopy(self.module, {id(p): p for p in self.module.parameters()})
+        net = whole.net if isinstance(whole, SharedNoise | RowNoise) else whole
+        assert isinstance(net, StackedMLP)
+        return Posterior(_Hidden(net))
+
     def arrays(self, draws: Any = None) -> dict[str, np.ndarray]:
         """The weights as numpy arrays, on the host.
 
@@ -296,6 +311,18 @@ class Posterior:
             owner._buffers[name.rpartition(".")[2]] = torch.from_numpy(np.array(values))
         self.module = module.to(device).eval().requires_grad_(False)
         self._look_up()
+
+
+class _Hidden(nn.Module):
+    """A stacked perceptron without its last layer."""
+
+    def __init__(self, net: StackedMLP) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, X: Tensor) -> Tensor:
+        hidden = self.net.hidden(X)
+        return hidden if hidden.ndim == 3 else hidden.expand(len(next(self.parameters())), -1, -1)
 
 
 class StackEstimatorMixin:

@@ -1,6 +1,5 @@
 """The committee of regressors: its spread is its uncertainty."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,9 @@ class CommitteeRegressor(BaseCommittee):
         See :class:`ActiveLearner`.
     epsilon : float or callable, default=0.0
         See :class:`ActiveLearner`.
+    journal : str or path-like, default=None
+        See :class:`ActiveLearner`. The members begin with what they know; they are not to be taught
+        one by one then.
     random_state : int, RandomState instance or None, default=None
         Breaks ties and draws the bags of all members.
 
@@ -67,26 +69,6 @@ class CommitteeRegressor(BaseCommittee):
     """
 
     _default_strategy = staticmethod(max_std_sampling)
-
-    def __init__(
-        self,
-        learner_list: list[Any],
-        query_strategy: Callable[..., Any] | None = None,
-        on_transformed: bool = False,
-        *,
-        acquisition: str | Callable[..., Any] | None = None,
-        batch: str | Callable[..., Any] | None = None,
-        epsilon: float | Callable[[int], float] = 0.0,
-        random_state: Any = None,
-    ) -> None:
-        self.learner_list = learner_list
-        self.query_strategy = query_strategy
-        self.on_transformed = on_transformed
-        self.acquisition = acquisition
-        self.batch = batch
-        self.epsilon = epsilon
-        self.random_state = random_state
-        self._check_parameters()
 
     def vote(self, X: Any, **predict_kwargs: Any) -> np.ndarray:
         """Value that every member predicts.

@@ -8,13 +8,18 @@ import numpy as np
 from skbayes.active._learner import ActiveLearner
 from skbayes.active._training import train
 
+_NO_JOURNAL = (
+    "a DeepActiveLearner keeps no labels, and no journal of them; "
+    'ActiveLearner(estimator, refit="warm", journal=path) goes on by partial_fit and keeps both'
+)
+
 
 class DeepActiveLearner(ActiveLearner):
     """Learner around a network that goes on with training by ``partial_fit``.
 
     The learner under modAL's name for skorch's networks; an :class:`ActiveLearner` with
-    ``refit="warm"`` does the same and keeps the labels. A network with ``initialize`` is
-    initialised at construction.
+    ``refit="warm"`` does the same and keeps the labels, in a journal if asked. A network with
+    ``initialize`` is initialised at construction.
 
     Parameters
     ----------
@@ -153,6 +158,25 @@ class DeepActiveLearner(ActiveLearner):
         self._check_new(X, y)
         self.estimator.partial_fit(*self._sampled(X, y, bootstrap), **fit_kwargs)
         return self
+
+    @classmethod
+    def resume(cls, path: Any, X_pool: Any, **parameters: Any) -> Any:
+        """There is nothing to resume: this learner keeps no labels, and no journal of them.
+
+        Parameters
+        ----------
+        path, X_pool, **parameters
+            As for :meth:`ActiveLearner.resume`.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(_NO_JOURNAL)
+
+    def _open_journal(self, what: str) -> Any:
+        raise ValueError(f"{what} needs a journal; {_NO_JOURNAL}")
 
     @property
     def num_epochs(self) -> Any:

@@ -75,7 +75,8 @@ class Resumed:
 
         Returns
         -------
-        ActiveLearner
+        object
+            A learner of this class.
 
         Raises
         ------
@@ -144,17 +145,21 @@ class Resumed:
     def _replay(self, events: list[Event]) -> None:
         """Train as the run did: all that matters for where the estimator is now."""
         assert self._known is not None
-        trained = [event for event in events if event.kind in ("fit", "teach", "amend")]
+        trained = [event for event in events if event.kind in ("fit", "teach", "amend", "rebag")]
         if trained:
             start = self._first_that_matters(trained)
             done = [label for label in self._known.labels if label.event < trained[start].id]
             if done:
-                self.X_training, self.y_training = rows_of(done), answers_of(done)
+                afresh = any(event.kind == "fit" for event in trained[:start])
+                self._take_known(rows_of(done), answers_of(done), afresh)
             for event in trained[start:]:
                 self._set_stream(event.stream)
                 new = [label for label in self._known.labels if label.event == event.id]
                 if event.kind == "amend":
-                    self._retrain(self.y_training)
+                    before = [label for label in self._known.labels if label.event < event.id]
+                    self._retrain(answers_of(before))
+                elif event.kind == "rebag":
+                    self._learn("rebag", None, None, event.options)
                 else:
                     self._learn(event.kind, rows_of(new), answers_of(new), event.options)
         later = [event for event in events if not trained or event.id > trained[-1].id]
@@ -181,9 +186,13 @@ class Resumed:
     def _set_stream(self, state: Any) -> None:
         self._get_random_state().set_state(state)  # type: ignore[attr-defined]
 
+    def _take_known(self, X: Any, y: Any, afresh: bool) -> None:
+        """Take labels in without training; ``afresh`` if there are none but those of the file."""
+        self.X_training, self.y_training = X, y
+
     @abstractmethod
     def _retrain(self, y: Any) -> None:
-        """Train on all rows again, with changed answers."""
+        """Train on all rows again, with changed answers to all that the journal knows."""
 
     @abstractmethod
     def _learn(self, kind: str, X: Any, y: Any, options: dict[str, Any]) -> None:

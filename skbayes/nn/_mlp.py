@@ -155,8 +155,22 @@ class StackedMLP(nn.Module):
         -------
         torch.Tensor of shape (members, rows, outputs)
         """
+        return self.layers[-1](self.hidden(X))
+
+    def hidden(self, X: Tensor) -> Tensor:
+        """What the last layer sees.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (rows, features) or (members, rows, features)
+            Input.
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows, units)
+            X itself if there is no hidden layer.
+        """
         activate = IN_PLACE.get(self.activation, ACTIVATIONS[self.activation])
-        *hidden, last = self.layers
-        for layer in hidden:
+        for layer in self.layers[:-1]:
             X = activate(layer(X))
-        return last(X)
+        return X

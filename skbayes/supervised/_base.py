@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
@@ -27,6 +28,10 @@ from skbayes._engine.seeds import draw_seed, new_random_state, seeded_global_str
 from skbayes._sklearn import Interval, StrOptions, _check_sample_weight
 from skbayes.nn import ACTIVATIONS, StackedMLP
 from skbayes.supervised._likelihood import Likelihood
+
+
+def _has_known_layers(estimator: Any) -> bool:
+    return getattr(estimator, "module", None) is None
 
 
 class BaseStackEstimator(
@@ -179,6 +184,39 @@ class BaseStackEstimator(
         check_is_fitted(self, "posterior_")
         return validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+        )
+
+    @available_if(_has_known_layers)
+    def embed(self, X: Any, n_draws: int = 1) -> np.ndarray:
+        """Where the last hidden layer puts rows, for distances between them.
+
+        Core-set and BADGE batches (``ActiveLearner(batch="badge")``) measure by it. Not for a
+        ``module`` of your own, of whose layers nothing is known.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        n_draws : int, default=1
+            Number of networks, spread evenly over the stack. Their units stand side by side,
+            divided by the root of their number, so that squared distances are means over networks.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_draws * n_units)
+            Activations before the last layer: of one network, its weights times these plus its
+            bias are the outputs. X itself if there is no hidden layer.
+
+        Raises
+        ------
+        ValueError
+            If ``n_draws`` is not between 1 and the number of draws in the stack.
+        """
+        X = self._validate_predict(X)
+        chosen = self._choose_draws(n_draws)
+        units = self._gather(X, chosen, lambda block: block, self.posterior_.hidden())
+        return units.transpose(1, 0, 2).reshape(X.shape[0], -1) / np.sqrt(len(units)).astype(
+            units.dtype
         )
 
     def _choose_draws(self, n_draws: int | None) -> np.ndarray | None:
