@@ -230,6 +230,21 @@ def test_detector_finds_tumours(tumours):
     assert auc(detector, X[rest], y[rest]) > 0.94
 
 
+@pytest.mark.parametrize("score_method", ["elbo", "iwae"])
+def test_a_bound_ranks_by_a_model_that_the_bound_trained(tumours, score_method):
+    """With hardly any divergence in training the codes lie where the prior is not."""
+    X, y = tumours
+    normal = np.flatnonzero(y == 1)[:200]
+    rest = np.setdiff1d(np.arange(len(X)), normal)
+    detector = VAEAnomalyDetector(
+        n_members=1, score_method=score_method, max_iter=100, dtype="float32", random_state=0
+    )
+    assert auc(detector.fit(X[normal]), X[rest], y[rest]) > 0.94
+    again = clone(detector).set_params(beta=1.0).fit(X[normal])
+    np.testing.assert_array_equal(detector.score_samples(X), again.score_samples(X))
+    assert auc(detector.set_params(beta=0.01).fit(X[normal]), X[rest], y[rest]) < 0.9
+
+
 @pytest.mark.parametrize("contamination", [0.05, 0.25, 0.5])
 def test_contamination_is_the_share_called_anomalous(contamination):
     detector = VAEAnomalyDetector(2, (8,), max_iter=5, contamination=contamination, random_state=0)

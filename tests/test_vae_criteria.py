@@ -410,7 +410,7 @@ def test_input_noise_has_the_strengths_that_were_asked_for(standardised):
         vae.standardise(torch.zeros(4, **DOUBLE), scale)
     n, levels = 20_000, (0.1, 1.0, 10.0)
     X = torch.zeros(n, 4, **DOUBLE)
-    noisy = Objective(Settings(input_noise=levels, unit=2.0))._corrupt(vae, X)
+    noisy = Objective(Settings(input_noise=levels, unit=2.0)).corrupted(vae, X)
     noisy = noisy / (scale if standardised else 2.0)
     assert noisy.shape == (2, n, 4)
     clean = (noisy == 0).all(-1)

@@ -231,7 +231,9 @@ def test_unknown_scores(score):
 
 def test_sums_of_scores_are_sums():
     names = ("latent", "mixture", "neighbours")
+    # beta="auto" is another one where the score asks the prior
     params = {"n_components": 2, "hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+    params["beta"] = 0.5
     parts = [VAEAnomalyDetector(score_method=name, **params).fit(WINE) for name in names]
     whole = VAEAnomalyDetector(score_method="+".join(names), **params).fit(WINE)
     np.testing.assert_allclose(

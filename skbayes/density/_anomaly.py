@@ -25,6 +25,8 @@ MAX_DEVIATION = 5.0
 #: Weight of the divergence where ``beta="auto"``: hardly any. What a row costs to encode tells
 #: anomalies less well than how it is decoded; the score brings a density of its own.
 RANKING_BETA = 0.01
+#: Scores that ask the model's own prior: they are for codes that training has drawn to it.
+ASKING_PRIOR = frozenset({"elbo", "iwae", "latent", "jacobian"})
 
 
 class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
@@ -56,7 +58,9 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         ``"elbo"``, ``"iwae"`` and ``"vae-gan"`` have a deterministic encoder.
     beta : float or "auto", default="auto"
         Weight of the divergence of the codes from the prior. ``"auto"`` is 0.01 for a
-        bound (which is then a trade-off, no bound), and what the papers have for the others.
+        bound (which is then a trade-off, no bound), but 1 where the score asks the prior
+        (``"elbo"``, ``"iwae"``, ``"latent"``, ``"jacobian"``); what the papers have for the other
+        criteria.
     kernel : {"imq", "rbf", "rq"}, default="imq"
         Kernel of ``criterion="mmd"``: inverse multiquadrics, Gaussians or rational quadratics,
         summed over several scales.
@@ -277,7 +281,8 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
 
     def _settings(self, unit: float) -> Settings:
         settings = super()._settings(unit)
-        if self.beta == "auto" and self.criterion in LIKELIHOOD_BASED:
+        ranks = ASKING_PRIOR.isdisjoint(self._score_terms())
+        if self.beta == "auto" and self.criterion in LIKELIHOOD_BASED and ranks:
             settings = replace(settings, beta=RANKING_BETA)
         return replace(settings, trim=TRIM) if self.robust else settings
 

@@ -248,6 +248,29 @@ def generator_loss(made: Tensor) -> Tensor:
 # -- contaminated batches -------------------------------------------------------------------------
 
 
+def kept_rows(losses: Tensor, share: float) -> Tensor | None:
+    """Tell which rows trimming keeps.
+
+    Parameters
+    ----------
+    losses : torch.Tensor of shape (members, rows)
+    share : float
+        Of the rows that are left out, rounded down: those of largest loss.
+
+    Returns
+    -------
+    torch.Tensor of shape (members, rows) or None
+        Zero for rows that are left out, the same number for the others, of mean one; None if
+        there is nothing to leave out.
+    """
+    n = losses.shape[1]
+    n_kept = n - int(share * n)
+    if n_kept == n:
+        return None
+    kept = losses.detach().topk(n_kept, dim=1, largest=False).indices
+    return torch.zeros_like(losses).scatter_(1, kept, n / n_kept)
+
+
 def trimmed(losses: Tensor, share: float) -> Tensor:
     """Leave out the rows of largest loss: their part becomes zero, the others' grows.
 
@@ -262,10 +285,5 @@ def trimmed(losses: Tensor, share: float) -> Tensor:
     torch.Tensor of shape (members, rows)
         Whose mean over the rows is the mean of the losses that are kept.
     """
-    n = losses.shape[1]
-    n_kept = n - int(share * n)
-    if n_kept == n:
-        return losses
-    kept = losses.detach().topk(n_kept, dim=1, largest=False).indices
-    mask = torch.zeros_like(losses).scatter_(1, kept, n / n_kept)
-    return losses * mask
+    mask = kept_rows(losses, share)
+    return losses if mask is None else losses * mask

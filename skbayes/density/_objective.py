@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Batch
 from skbayes.density._criteria import (
     KERNELS,
@@ -118,14 +117,11 @@ class Objective(nn.Module):
         torch.Tensor of shape (members, rows)
         """
         settings, X = self.settings, batch.X
-        source = X
-        if vae.training and settings.input_noise:
-            source = self._corrupt(vae, X)
-        mean, logvar = vae.encode(source)
+        mean, logvar = vae.encode(self.corrupted(vae, X))
         losses = getattr(self, "_" + settings.criterion.replace("+", "_").replace("-", "_"))(
             vae, X, mean, logvar
         )
-        return trimmed(losses, settings.trim) if vae.training and settings.trim else losses
+        return trimmed(losses, settings.trim) if vae.training else losses
 
     # -- criteria: (vae, X, code mean, code log-variance) -> (members, rows) ----------------------
 
@@ -135,7 +131,7 @@ class Objective(nn.Module):
     def _elbo(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
         code, noise = self._draw(vae, mean, logvar)
         fit = vae.log_likelihood(X, vae.decode(code))
-        return self._beta * self._divergence(vae, mean, logvar, code, noise) - fit
+        return self.beta * self._divergence(vae, mean, logvar, code, noise) - fit
 
     def _iwae(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
         n_samples, rows = self.settings.n_samples, mean.shape[1]
@@ -145,14 +141,14 @@ class Objective(nn.Module):
         code, noise = self._draw(vae, mean, logvar)
         weight = vae.log_likelihood(X, vae.decode(code))
         ratio = vae.log_prior(code) - encoder_log_prob(noise, logvar)
-        weight = (weight + self._beta * ratio).view(-1, n_samples, rows)
+        weight = (weight + self.beta * ratio).view(-1, n_samples, rows)
         return np.log(n_samples) - torch.logsumexp(weight, 1)
 
     def _mmd(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-        return self._misfit(vae, X, mean) + self._beta * self._discrepancy(vae, mean)
+        return self._misfit(vae, X, mean) + self.beta * self._discrepancy(vae, mean)
 
     def _adversarial(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-        return self._misfit(vae, X, mean) + self._game(vae, mean, self._beta)
+        return self._misfit(vae, X, mean) + self._game(vae, mean, self.beta)
 
     def _mmd_adversarial(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
         return self._mmd(vae, X, mean, logvar) + self._game(vae, mean, self.heat)
@@ -162,7 +158,7 @@ class Objective(nn.Module):
             at = mean if mean.requires_grad else mean.detach().requires_grad_()
             score = torch.autograd.grad(vae.log_prior(at).sum(), at, create_graph=True)[0]
         penalty = stein_discrepancy(mean, score, float(vae.n_components))
-        return self._misfit(vae, X, mean) + self._beta * penalty.unsqueeze(1)
+        return self._misfit(vae, X, mean) + self.beta * penalty.unsqueeze(1)
 
     def _vae_gan(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
         """Feature matching: the squared error is taken inside the discriminator of rows."""
@@ -184,7 +180,7 @@ class Objective(nn.Module):
         features, _ = features_and_output(critic, matched, frozen=True)
         target, _ = features_and_output(critic, real, frozen=True)
         match = (features - target.detach()).square().sum(-1)
-        losses = match + self._beta * self._divergence(vae, mean, logvar, code, noise)
+        losses = match + self.beta * self._divergence(vae, mean, logvar, code, noise)
         log_odds = features_and_output(critic, real, frozen=False)[1]
         for fake in (made, dreamt):
             fool = generator_loss(features_and_output(critic, fake, frozen=True)[1])
@@ -195,15 +191,28 @@ class Objective(nn.Module):
     # -- their parts ------------------------------------------------------------------------------
 
     @property
-    def _beta(self) -> float:
+    def beta(self) -> float:
+        """Weight of the divergence, as far as the warm-up has raised it."""
         return self.heat * self.settings.beta
 
     @staticmethod
     def _mean(vae: StackedVAE, location: Tensor) -> Tensor:
         return vae.likelihood.mean(vae.distribution(location))
 
-    def _corrupt(self, vae: StackedVAE, X: Tensor) -> Tensor:
-        """Noise of a strength that differs from row to row."""
+    def corrupted(self, vae: StackedVAE, X: Tensor) -> Tensor:
+        """What the encoder sees: in training with noise, of a strength that differs by row.
+
+        Parameters
+        ----------
+        vae : StackedVAE
+        X : torch.Tensor of shape (rows, features) or (members, rows, features)
+
+        Returns
+        -------
+        torch.Tensor
+        """
+        if not (vae.training and self.settings.input_noise):
+            return X
         if X.ndim == 2:
             X = X.expand(vae.n_members, *X.shape)
         n_levels = len(self.settings.input_noise)
@@ -320,26 +329,3 @@ def check_codes(draws: Any, n_samples: int, n_components: int) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError("prior: the codes that it returned must be finite numbers")
     return array
-
-
-class VAENet(StackNet):
-    """The net of autoencoders: the criterion sees the module, not one output of it."""
-
-    def row_losses(self, batch: Batch) -> Tensor:
-        """Losses of every member on every row.
-
-        Parameters
-        ----------
-        batch : Batch
-
-        Returns
-        -------
-        torch.Tensor of shape (members, rows)
-        """
-        losses = self.criterion_(self.module_, batch)
-        vae = self.module_
-        if isinstance(vae.prior, RelevancePrior):
-            noise = vae.noise_var().detach().mean((1, 2))
-            energy = vae.prior.energy(self.n_data, noise)
-            losses = losses + (energy / self.n_data).unsqueeze(1)
-        return losses

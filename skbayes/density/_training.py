@@ -14,7 +14,8 @@ from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, make_generator
 from skbayes.density._blocks import row_blocks
-from skbayes.density._objective import LIKELIHOOD_BASED, Objective, Settings, VAENet
+from skbayes.density._net import VAENet
+from skbayes.density._objective import LIKELIHOOD_BASED, Objective, Settings
 from skbayes.density._rate import ConstantRate, CosineRate
 from skbayes.nn import (
     CornerPrior,

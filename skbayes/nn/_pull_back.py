@@ -1,6 +1,7 @@
 """Gradients of stacked perceptrons in closed form; autograd takes a small network twice as long."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,10 @@ SLOPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "logistic": lambda gradient, value: gradient * value * (1.0 - value),
     "tanh": lambda gradient, value: gradient.addcmul_(gradient * value, value, value=-1.0),
     "relu": lambda gradient, value: gradient * (value > 0),
+    "silu": torch.ops.aten.silu_backward,
 }
+#: Those whose slope the value does not tell: they are given the argument in its place.
+BY_ARGUMENT = frozenset({"silu"})
 
 
 def can_pull_back(module: nn.Module) -> bool:
@@ -29,7 +33,7 @@ def can_pull_back(module: nn.Module) -> bool:
     -------
     bool
         True for perceptrons of which every tensor is trained, alone or in a head of noise, of an
-        activation whose slope its value tells, and without hooks.
+        activation whose slope is known, and without hooks.
     """
     net = module.net if type(module) in (SharedNoise, RowNoise) else module
     return (
@@ -40,7 +44,7 @@ def can_pull_back(module: nn.Module) -> bool:
     )
 
 
-def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:
+def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
     """Output of a module, and what takes a gradient of it back to the parameters.
 
     Both are to be called with autograd switched off.
@@ -75,7 +79,7 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
     True
     """
     if isinstance(module, SharedNoise):
-        mean, of_net = _perceptron(module.net, X)
+        mean, of_net = perceptron(module.net, X)
         noise = torch.logaddexp(module.log_scale, module.log_floor)
 
         def of_both(gradient: Tensor) -> None:
@@ -85,7 +89,7 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
 
         return torch.cat([mean, noise.unsqueeze(1).expand_as(mean)], -1), of_both
     if isinstance(module, RowNoise):
-        both, of_net = _perceptron(module.net, X)
+        both, of_net = perceptron(module.net, X)
         mean, above = torch.addcmul(module.shift, both, module.gain).split(1, -1)
         noise = torch.logaddexp(above, module.log_floor)
 
@@ -94,29 +98,46 @@ def output_and_pull_back(module: nn.Module, X: Tensor) -> tuple[Tensor, Callable
             of_net(gradient.mul_(module.gain))
 
         return torch.cat([mean, noise], -1), of_rows
-    return _perceptron(module, X)
+    return perceptron(module, X)
 
 
-def _perceptron(net: nn.Module, X: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:
+def perceptron(net: nn.Module, X: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+    """Output of a perceptron, and its way back, which can go on to the input.
+
+    Parameters
+    ----------
+    net : StackedMLP
+        That :func:`can_pull_back` accepts.
+    X : torch.Tensor of shape (rows, features) or (members, rows, features)
+
+    Returns
+    -------
+    output : torch.Tensor of shape (members, rows, outputs)
+    pull_back : callable
+        ``(gradient of the output, to_input=False)`` -> gradient of the input, or None; adds to
+        the ``grad`` of every parameter, and may overwrite what it is given.
+    """
     assert isinstance(net, StackedMLP)
     layers: list[tuple[Tensor, Tensor]] = [(layer.weight, layer.bias) for layer in net.layers]  # type: ignore[misc]
     activate = IN_PLACE.get(net.activation, ACTIVATIONS[net.activation])
-    slope = SLOPES[net.activation]
+    slope, by_argument = SLOPES[net.activation], net.activation in BY_ARGUMENT
     value = X.expand(len(layers[0][0]), *X.shape) if X.ndim == 2 else X
-    inputs = []
+    inputs, tells = [], [value]
     for number, (weight, bias) in enumerate(layers):
         inputs.append(value)
-        value = torch.baddbmm(bias.unsqueeze(1), value, weight.mT)
+        argument = value = torch.baddbmm(bias.unsqueeze(1), value, weight.mT)
         if number < len(layers) - 1:
-            value = activate(value)
+            value = activate(argument)
+            tells.append(argument if by_argument else value)
 
-    def pull_back(gradient: Tensor) -> None:
+    def pull_back(gradient: Tensor, to_input: bool = False) -> Tensor | None:
         for number in range(len(layers) - 1, -1, -1):
             weight, bias = layers[number]
             _add(weight, torch.bmm(gradient.mT, inputs[number]))
             _add(bias, gradient.sum(1))
             if number:
-                gradient = slope(torch.bmm(gradient, weight), inputs[number])
+                gradient = slope(torch.bmm(gradient, weight), tells[number])
+        return torch.bmm(gradient, layers[0][0]) if to_input else None
 
     return value, pull_back
 

@@ -11,6 +11,10 @@ from skbayes.nn._likelihoods import LIKELIHOODS, Decoded, Gaussian
 from skbayes.nn._mlp import StackedMLP
 from skbayes.nn._priors import NormalPrior, RelevancePrior, VampPrior, draw_from, mixture_of
 
+#: Logarithms of the codes' variances are held between them: beyond, exp would overflow long before
+#: the loss could tell.
+LOGVAR_BOUNDS = (-30.0, 20.0)
+
 
 class VAEOutput(NamedTuple):
     """What one pass gives.
@@ -170,8 +174,7 @@ class StackedVAE(nn.Module):
         if self.shift is not None and self.scale is not None:
             X = (X - self.shift) / self.scale
         mean, logvar = self.encoder(X).chunk(2, -1)
-        # beyond these bounds exp would overflow long before the loss could tell
-        logvar = logvar.clamp(-30.0, 20.0)
+        logvar = logvar.clamp(*LOGVAR_BOUNDS)
         if isinstance(self.prior, RelevancePrior):
             # the encoder speaks in units of the prior: a component can be switched off without
             # its having to follow
