@@ -53,6 +53,7 @@ def build_stack(
     module_params: dict[str, Any] | None,
     rng: np.random.RandomState,
     dtype: torch.dtype,
+    parameter: str = "module",
 ) -> nn.Module:
     """Make ``n_members`` freshly initialised networks in one stacked module, on the CPU.
 
@@ -68,6 +69,8 @@ def build_stack(
     rng : numpy.random.RandomState
         Source of the initial weights.
     dtype : torch.dtype
+    parameter : str, default="module"
+        What errors call ``module``.
 
     Returns
     -------
@@ -90,24 +93,25 @@ def build_stack(
         )
     if isinstance(module, nn.Module):
         raise TypeError(
-            f"module={type(module).__name__}(...) is an instance; give its class or a function "
-            "(n_features, n_outputs, **module_params) that returns a new torch.nn.Module, so that "
-            "every fit starts afresh and every member from its own weights"
+            f"{parameter}={type(module).__name__}(...) is an instance; give its class or a "
+            "function (n_features, n_outputs, **module_params) that returns a new "
+            "torch.nn.Module, so that every fit starts afresh and every member from its own weights"
         )
     with seeded_global_stream(draw_seed(rng), torch.device("cpu")):
         members = [module(n_features, n_outputs, **(module_params or {})) for _ in range(n_members)]
         for member in members:
             if not isinstance(member, nn.Module):
                 raise TypeError(
-                    f"module={module!r} must return a torch.nn.Module, got {type(member).__name__}"
+                    f"{parameter}={module!r} must return a torch.nn.Module, got "
+                    f"{type(member).__name__}"
                 )
         if len({id(member) for member in members}) < n_members:
             raise TypeError(
-                f"module={module!r} must return a new torch.nn.Module at every call, so that every "
-                "member starts from its own weights; it returned the same one twice"
+                f"{parameter}={module!r} must return a new torch.nn.Module at every call, so that "
+                "every member starts from its own weights; it returned the same one twice"
             )
-        stack = StackedModule([member.to(dtype) for member in members])
-        check_stack(stack, n_features, n_outputs, dtype)
+        stack = StackedModule([member.to(dtype) for member in members], parameter)
+        check_stack(stack, n_features, n_outputs, dtype, parameter)
     return stack
 
 
@@ -298,7 +302,7 @@ def run(net: StackNet, rows: Rows) -> None:
     rows : Rows
         Training data.
     """
-    largest = max(p.numel() for p in net.module_.parameters())
+    largest = getattr(net.module_, "work", 0) or max(p.numel() for p in net.module_.parameters())
     with one_thread_if_small(min(net.batch_size, len(rows)) * largest):
         net.partial_fit(rows)
 

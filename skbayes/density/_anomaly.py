@@ -46,6 +46,22 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         probabilistic PCA.
     activation : str, default="silu"
         A key of :data:`skbayes.nn.ACTIVATIONS`.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(channels, height, width)`` where rows are flat images: encoder and
+        decoder are then convolutional, with ``hidden_layer_sizes`` between convolutions and code,
+        and rows are standardised by one mean and scale a channel (but for a Bernoulli).
+    channels : "auto" or array-like of int, default="auto"
+        With ``image_shape``: channels of the convolutional blocks, each of which halves the image.
+        ``"auto"`` is as many of 16, 32, 64 as leave a side of four pixels. Images of more than 400
+        pixels are made smaller before, by turning patches into channels.
+    kernel_size : int, default=3
+        Of the convolutions; odd.
+    encoder : callable, default=None
+        A class or function that makes a network of your own: ``(n_features, 2 * n_components) ->
+        torch.nn.Module``, called once a member. The module maps rows ``(n_rows, n_features)`` to
+        means and logarithms of variances of codes, side by side.
+    decoder : callable, default=None
+        Likewise ``(n_components, n_features) -> torch.nn.Module``: from codes to means of rows.
     n_members : int, default=4
         Number of autoencoders that train together, each from its own initial weights. The
         score is the mean of theirs.
@@ -75,9 +91,10 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         Number of Gaussians of a prior that is a mixture.
     likelihood : {"gaussian", "bernoulli", "student_t"}, default="gaussian"
         Distribution of a row given its code; Bernoulli needs values between 0 and 1.
-    noise : {"per_feature", "shared"} or float, default="per_feature"
+    noise : {"auto", "per_feature", "shared"} or float, default="auto"
         Whether every feature has its own learned output variance (of a Student-t: squared scale),
-        or all share one; a number is a fixed standard deviation.
+        or all share one; ``"auto"`` is ``"shared"`` for images, else ``"per_feature"``. A number is
+        a fixed standard deviation.
     input_noise : float, array-like of float or None, default=(0.05, 0.1, 0.2, 0.4, 0.8)
         Standard deviation of the noise on what the encoder sees in training, in units of the
         data's spread; of several, one is drawn for every row. Three rows in ten stay clean.
@@ -87,7 +104,7 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         Share of the steps over which ``beta`` rises from zero.
     score_method : str, default="auto"
         What ``score_samples`` is made of. ``"auto"`` is
-        ``"reconstruction+code_density+mixture"``.
+        ``"reconstruction+code_density+mixture"``, of images without the mixture.
         Names may be joined by ``+``. ``"elbo"``, ``"iwae"`` (importance-weighted log-likelihood),
         ``"aggregate"`` (the same, with the training rows' codes as prior), ``"mixture"`` (over
         decoded training codes) and ``"jacobian"`` (change of variables) are log-densities;
@@ -181,6 +198,8 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
     True
     """
 
+    # the noise of images is left to fall slowly, too: codes keep their weight in the score
+    _image_noise_rate = 1.0
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseVAE._parameter_constraints,
         "robust": ["boolean"],
@@ -193,6 +212,11 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         hidden_layer_sizes=(96, 96),
         *,
         activation="silu",
+        image_shape=None,
+        channels="auto",
+        kernel_size=3,
+        encoder=None,
+        decoder=None,
         n_members=4,
         criterion="elbo",
         beta="auto",
@@ -200,7 +224,7 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         prior="normal",
         n_prior_components=8,
         likelihood="gaussian",
-        noise="per_feature",
+        noise="auto",
         input_noise=(0.05, 0.1, 0.2, 0.4, 0.8),
         n_train_samples=5,
         kl_warm_up=0.0,
@@ -225,6 +249,11 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.image_shape = image_shape
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.encoder = encoder
+        self.decoder = decoder
         self.n_members = n_members
         self.criterion = criterion
         self.beta = beta
@@ -277,7 +306,10 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
         return self._sum_of(X, self._score_terms())
 
     def _auto_score(self) -> str:
-        return "reconstruction+code_density+mixture"
+        # of images, what is decoded hardly tells more than reconstruction does, and it would drown
+        # what the codes tell
+        mixture = "+mixture" if self.image_shape is None else ""
+        return "reconstruction+code_density" + mixture
 
     def _settings(self, unit: float) -> Settings:
         settings = super()._settings(unit)
@@ -286,11 +318,11 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
             settings = replace(settings, beta=RANKING_BETA)
         return replace(settings, trim=TRIM) if self.robust else settings
 
-    def _screen(self, X, rng, device, dtype):
+    def _screen(self, X, image_shape, rng, device, dtype):
         if not self.robust:
-            return X, None
-        kept = screen(X, rng, device, dtype)
-        moments = None if self.likelihood == "bernoulli" else spread_of_kept(X, kept)
+            return super()._screen(X, image_shape, rng, device, dtype)
+        kept = screen(X, rng, device, dtype, image_shape)
+        moments = None if self.likelihood == "bernoulli" else spread_of_kept(X, kept, image_shape)
         return rows_of(X, kept), moments
 
     def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import copy
 import math
 from abc import ABCMeta
+from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -17,13 +18,19 @@ from skbayes._engine.moments import optimizer_state, restore_optimizer
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.replay import Replay
 from skbayes._engine.rows import Rows
-from skbayes._engine.seeds import draw_seed, make_generator, new_random_state
+from skbayes._engine.seeds import (
+    draw_seed,
+    make_generator,
+    new_random_state,
+    seeded_global_stream,
+)
 from skbayes._sklearn import Interval, StrOptions, _fit_context
 from skbayes.density._allowed import PRIORS, check_combination
 from skbayes.density._blocks import cells_that_fit, column_moments, row_blocks
 from skbayes.density._checks import check_input_noise, check_probabilities, validate_rows
 from skbayes.density._codes import CodesMixin
 from skbayes.density._criteria import KERNELS
+from skbayes.density._networks import Shape, build_networks, check_image_shape, spread_of
 from skbayes.density._objective import AUTO_BETA, Settings
 from skbayes.density._reference import make_reference
 from skbayes.density._scoring import ScoresMixin
@@ -36,6 +43,9 @@ AUTO_STEPS = 1000
 #: Smallest standard deviation of the output, in units of the columns' mean spread: a constant
 #: column would otherwise have an infinite density.
 NOISE_FLOOR = 0.02
+#: How many times faster the logarithm of the noise of images moves than a weight: their noise falls
+#: by orders of magnitude, which the steps of a fit are too few for.
+IMAGE_NOISE_RATE = 5.0
 #: A component is active if the variance of its mean code is more than this share of the prior's
 #: (Burda et al. 2016, appendix C).
 ACTIVE = 0.01
@@ -58,6 +68,15 @@ class BaseVAE(
         "n_components": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "image_shape": ["array-like", None],
+        "channels": [
+            StrOptions({"auto"}),
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [callable, torch.nn.Module, None],
+        "decoder": [callable, torch.nn.Module, None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "criterion": [StrOptions(set(AUTO_BETA))],
         "beta": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
@@ -66,7 +85,7 @@ class BaseVAE(
         "n_prior_components": [Interval(Integral, 1, None, closed="left")],
         "likelihood": [StrOptions(set(LIKELIHOODS))],
         "noise": [
-            StrOptions({"shared", "per_feature"}),
+            StrOptions({"auto", "shared", "per_feature"}),
             Interval(Real, 0, None, closed="neither"),
         ],
         "input_noise": ["array-like", Interval(Real, 0, None, closed="left"), None],
@@ -88,6 +107,8 @@ class BaseVAE(
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    _image_noise_rate = IMAGE_NOISE_RATE
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Any:
@@ -139,17 +160,19 @@ class BaseVAE(
         terms = self._score_terms()
         if self.likelihood == "bernoulli":
             check_probabilities(X)
+        image_shape = check_image_shape(self.image_shape, X.shape[1])
         device = resolve_device(self.device)
         continues = resume and stream is not None
         dtype = self.posterior_.dtype if continues else resolve_dtype(self.dtype, X.dtype)
         rng = copy.deepcopy(self._random_state) if resume else new_random_state(self.random_state)
-        X, moments = self._screen(X, rng, device, dtype)
+        X, moments = self._screen(X, image_shape, rng, device, dtype)
         unit = self._unit if continues else math.sqrt(column_moments(X)[1].mean()) or 1.0
         rows = Rows(X, device=device, dtype=dtype)
         settings = self._settings(unit)
-        stack = self._build_stack(X, rng, dtype, unit if moments is None else 1.0)
+        stack = self._build_stack(X, image_shape, rng, dtype, unit if moments is None else 1.0)
         if moments is not None:
-            stack.standardise(*(torch.as_tensor(v, dtype=dtype) for v in moments))
+            mean, scale = (torch.as_tensor(v, dtype=dtype) for v in moments)
+            stack.standardise(mean, torch.where(scale > 0, scale, torch.ones_like(scale)))
         add_parts(stack, self.prior, self.criterion, self.n_prior_components, rows, rng)
         if resume:
             self._resume(stack)
@@ -182,7 +205,10 @@ class BaseVAE(
             net.n_data = float(stream.n_seen)
         if continues and self._optimizer_state is not None:
             restore_optimizer(net.optimizer_, self._optimizer_state)
-        train(net, train_rows, self, self.skorch_callbacks, "epoch", own_callbacks)
+        # a user's layers (dropout) may draw from torch's global stream as they train
+        own_modules = self.encoder is not None or self.decoder is not None
+        with seeded_global_stream(draw_seed(rng), device) if own_modules else nullcontext():
+            train(net, train_rows, self, self.skorch_callbacks, "epoch", own_callbacks)
         vae = net.module_
         vae.noise_generator = None
         posterior = Posterior(vae)
@@ -211,6 +237,7 @@ class BaseVAE(
             "n_components_": stack.n_components,
             "noise_variance_": self._noise_variance(stack),
             "active_components_": self._active(vae, posterior, X, cells),
+            "_image_shape": image_shape,
             "_reference": reference.to_arrays(),
             "_n_features_out": stack.n_components,
             "_unit": unit,
@@ -222,10 +249,17 @@ class BaseVAE(
         }
 
     def _screen(
-        self, X: Any, rng: np.random.RandomState, device: torch.device, dtype: torch.dtype
+        self,
+        X: Any,
+        image_shape: Shape | None,
+        rng: np.random.RandomState,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:
         """Hook: rows to train on, and means and scales to standardise them by."""
-        return X, None
+        if image_shape is None or self.likelihood == "bernoulli":
+            return X, None
+        return X, spread_of(X, image_shape)
 
     def _settings(self, unit: float) -> Settings:
         beta = AUTO_BETA[self.criterion] if self.beta == "auto" else float(self.beta)
@@ -239,29 +273,54 @@ class BaseVAE(
         )
 
     def _build_stack(
-        self, X: Any, rng: np.random.RandomState, dtype: torch.dtype, unit: float
+        self,
+        X: Any,
+        image_shape: Shape | None,
+        rng: np.random.RandomState,
+        dtype: torch.dtype,
+        unit: float,
     ) -> StackedVAE:
         n_features = X.shape[1]
         n_components = self.n_components
         if n_components == "auto":
             n_components = min(max(round(0.75 * n_features), 2), 64)
         learned = isinstance(self.noise, str)
+        noise = self.noise
+        if noise == "auto":
+            noise = "per_feature" if image_shape is None else "shared"
+        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        networks = build_networks(
+            n_features,
+            n_components,
+            self.n_members,
+            image_shape=image_shape,
+            encoder=self.encoder,
+            decoder=self.decoder,
+            channels=self.channels,
+            kernel_size=self.kernel_size,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=self.activation,
+            rng=rng,
+            dtype=dtype,
+        )
         stack = StackedVAE(
             n_features,
             n_components,
             self.n_members,
-            check_hidden_layer_sizes(self.hidden_layer_sizes),
+            hidden_layer_sizes,
             activation=self.activation,
-            per_feature_noise=self.noise == "per_feature",
+            per_feature_noise=noise == "per_feature",
             noise_floor=NOISE_FLOOR * unit if learned else 0.0,
+            noise_rate=1.0 if image_shape is None else self._image_noise_rate,
             likelihood=self.likelihood,
             generator=make_generator(rng),
             dtype=dtype,
+            **networks,
         )
-        with torch.no_grad():
-            # all that there is, is noise at first. (Per feature: a better density where the scales
-            # differ, but codes that reconstruct nothing; measured on digits.)
-            stack.log_noise.fill_(2.0 * math.log(unit if learned else float(self.noise)))
+        # all that there is, is noise at first. (Per feature: a better density where the scales
+        # differ, but codes that reconstruct nothing; measured on digits.)
+        deviation = unit if learned else float(self.noise)
+        stack.set_noise(torch.tensor(deviation, dtype=torch.float64).square())
         if not learned:
             stack.log_noise.requires_grad_(False)
         return stack

@@ -1,7 +1,7 @@
 """What every feature adds to a row's score."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skbayes._engine.mapped import dense
 from skbayes.density._blocks import row_blocks
+from skbayes.density._networks import Shape, patches
 from skbayes.density._scoring import ScoresMixin
 from skbayes.nn import StackedVAE
 
@@ -66,7 +67,11 @@ def mixture_parts(vae: StackedVAE, X: Tensor, centres: Tensor) -> Tensor:
 
 
 def exchanged(
-    score: Callable[[np.ndarray], np.ndarray], X: np.ndarray, normal: np.ndarray, seed: int
+    score: Callable[[np.ndarray], np.ndarray],
+    X: np.ndarray,
+    normal: np.ndarray,
+    seed: int,
+    groups: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
     """Shapley-like shares: how the score changes as a normal row's features become the row's own.
 
@@ -79,6 +84,9 @@ def exchanged(
         What the rows would be if they were normal. Its score is shared out evenly.
     seed : int
         Of the orders in which the features are exchanged: the same for all rows.
+    groups : sequence of ndarray of int, optional
+        Features that are exchanged together; every one by itself by default. What a group changes
+        by is divided in proportion to the squares of what its features are exchanged by.
 
     Returns
     -------
@@ -86,24 +94,33 @@ def exchanged(
         Whose sums are the scores of X, since the changes telescope.
     """
     n_features = X.shape[1]
+    if groups is None:
+        groups = [np.array([feature]) for feature in range(n_features)]
     rng = np.random.RandomState(seed)
     start = score(normal)
-    total = np.zeros(X.shape)
-    orders = [rng.permutation(n_features) for _ in range(N_ORDERS)]
+    change = np.zeros((len(groups), len(X)))
+    orders = [rng.permutation(len(groups)) for _ in range(N_ORDERS)]
     for order in [*orders, *(order[::-1] for order in orders)]:
         current, before = normal.copy(), start
-        for feature in order:
-            current[:, feature] = X[:, feature]
+        for which in order:
+            current[:, groups[which]] = X[:, groups[which]]
             now = score(current)
-            total[:, feature] += now - before
+            change[which] += now - before
             before = now
-    return total / (2 * N_ORDERS) + start[:, np.newaxis] / n_features
+    parts = np.empty(X.shape)
+    for features, of_group in zip(groups, change / (2 * N_ORDERS), strict=True):
+        square = np.square(X[:, features] - normal[:, features], dtype=np.float64)
+        # all alike where nothing was exchanged
+        square += np.finfo(np.float64).tiny
+        parts[:, features] = of_group[:, np.newaxis] * (square / square.sum(1, keepdims=True))
+    return parts + start[:, np.newaxis] / n_features
 
 
 class ContributionsMixin(ScoresMixin):
     """Attribution of the score of an estimator to features."""
 
     n_features_in_: int
+    _image_shape: Shape | None
 
     def feature_contributions(self, X: Any) -> np.ndarray:
         """Share of every feature in the score of a row: which feature made it anomalous.
@@ -113,7 +130,8 @@ class ContributionsMixin(ScoresMixin):
         is not (codes, importance weights, a head of labels) is shared out by exchange: features of
         the row's reconstruction become the row's own one after the other, in a few orders, and
         what the score changes by is the feature's; what the reconstruction scores is shared out
-        evenly.
+        evenly. Of images (``image_shape``) patches are exchanged, at most seven by seven, and what
+        a patch changes is divided among its pixels by how far they are from the reconstruction.
 
         Parameters
         ----------
@@ -137,7 +155,11 @@ class ContributionsMixin(ScoresMixin):
         if rest:
             normal = self._reconstruct(rows)  # type: ignore[attr-defined]
             parts += exchanged(
-                lambda some: self._score_of(some, rest), rows, normal, self._noise_seed
+                lambda some: self._score_of(some, rest),
+                rows,
+                normal,
+                self._noise_seed,
+                None if self._image_shape is None else patches(self._image_shape),
             )
         return parts
 

@@ -12,7 +12,8 @@ from skbayes._engine.mapped import rows_of
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
-from skbayes.density._blocks import cells_that_fit, column_moments, row_blocks
+from skbayes.density._blocks import cells_that_fit, row_blocks
+from skbayes.density._networks import Shape, spread_of
 from skbayes.density._objective import Settings
 from skbayes.density._scores import importance_weighted
 from skbayes.density._training import make_net
@@ -32,7 +33,11 @@ Scorer = Callable[[Any], np.ndarray]
 
 
 def screen(
-    X: Any, rng: np.random.RandomState, device: torch.device, dtype: torch.dtype
+    X: Any,
+    rng: np.random.RandomState,
+    device: torch.device,
+    dtype: torch.dtype,
+    image_shape: Shape | None = None,
 ) -> np.ndarray:
     """Tell which rows to keep.
 
@@ -42,6 +47,7 @@ def screen(
     rng : numpy.random.RandomState
     device : torch.device
     dtype : torch.dtype
+    image_shape : tuple of int, optional
 
     Returns
     -------
@@ -62,8 +68,8 @@ def screen(
         generator=make_generator(rng),
         dtype=dtype,
     )
-    mean, variance = column_moments(X)
-    spread = np.where(variance > 0, np.sqrt(variance), 1.0)
+    mean, spread = spread_of(X, image_shape)
+    spread = np.where(spread > 0, spread, 1.0)
     vae.standardise(*(torch.as_tensor(v, dtype=dtype) for v in (mean, spread)))
     rows = Rows(X, device=device, dtype=dtype)
     batch_size = min(BATCH_SIZE, len(rows))
@@ -92,19 +98,21 @@ def screen(
     return np.sort(np.argsort(-scores, kind="stable")[:n_kept])
 
 
-def spread_of_kept(X: Any, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def spread_of_kept(
+    X: Any, kept: np.ndarray, image_shape: Shape | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Means and standard deviations to standardise by.
 
     Parameters
     ----------
     X : {ndarray, sparse matrix} of shape (n_samples, n_features)
     kept : ndarray of int
+    image_shape : tuple of int, optional
 
     Returns
     -------
     mean, scale : ndarray of shape (n_features,)
     """
-    before = np.sqrt(column_moments(X)[1])
-    mean, variance = column_moments(rows_of(X, kept))
-    scale = np.maximum(np.sqrt(variance), LEAST_SPREAD * before)
-    return mean, np.where(scale > 0, scale, 1.0)
+    before = spread_of(X, image_shape)[1]
+    mean, spread = spread_of(rows_of(X, kept), image_shape)
+    return mean, np.maximum(spread, LEAST_SPREAD * before)

@@ -56,8 +56,14 @@ def add_parts(
     members, width, dtype = vae.n_members, vae.n_components, rows.dtype
     generator = make_generator(rng)
     if prior == "ard":
-        fan_out = next(vae.decoder.parameters()).shape[1]  # of its first layer
-        vae.prior = RelevancePrior(members, width, fan_out, dtype)
+        first = next(vae.decoder.parameters())
+        if first.ndim != 3 or first.shape[2] != width:
+            raise ValueError(
+                "prior='ard' weighs what a component feeds: the first parameter of decoder must "
+                f"be the weight of a torch.nn.Linear({width}, ...), not of shape "
+                f"{tuple(first.shape[1:])}"
+            )
+        vae.prior = RelevancePrior(members, width, first.shape[1], dtype)
     elif prior == "mixture":
         vae.prior = MixturePrior(members, width, n_centres, generator, dtype)
     elif prior == "corners":
@@ -171,7 +177,7 @@ def fill_in_noise(vae: StackedVAE, X: Any, n_cells: int) -> None:
         if vae.log_noise.shape[1] == 1:
             variance = variance.mean(1, keepdim=True)
         tiny = torch.finfo(variance.dtype).tiny ** 0.5
-        vae.log_noise.copy_(variance.clamp_min(max(tiny, 1e-6 * vae.noise_floor**2)).log())
+        vae.set_noise(variance.clamp_min(max(tiny, 1e-6 * vae.noise_floor**2)))
 
 
 def learns_noise(criterion: str, likelihood: str) -> bool:

@@ -29,6 +29,22 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         probabilistic PCA.
     activation : str, default="silu"
         A key of :data:`skbayes.nn.ACTIVATIONS`.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(channels, height, width)`` where rows are flat images: encoder and
+        decoder are then convolutional, with ``hidden_layer_sizes`` between convolutions and code,
+        and rows are standardised by one mean and scale a channel (but for a Bernoulli).
+    channels : "auto" or array-like of int, default="auto"
+        With ``image_shape``: channels of the convolutional blocks, each of which halves the image.
+        ``"auto"`` is as many of 16, 32, 64 as leave a side of four pixels. Images of more than 400
+        pixels are made smaller before, by turning patches into channels.
+    kernel_size : int, default=3
+        Of the convolutions; odd.
+    encoder : callable, default=None
+        A class or function that makes a network of your own: ``(n_features, 2 * n_components) ->
+        torch.nn.Module``, called once a member. The module maps rows ``(n_rows, n_features)`` to
+        means and logarithms of variances of codes, side by side.
+    decoder : callable, default=None
+        Likewise ``(n_components, n_features) -> torch.nn.Module``: from codes to means of rows.
     n_members : int, default=1
         Number of autoencoders that train together, each from its own initial weights. The
         density is their mean.
@@ -56,9 +72,10 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         Number of Gaussians of a prior that is a mixture.
     likelihood : {"gaussian", "bernoulli", "student_t"}, default="gaussian"
         Distribution of a row given its code; Bernoulli needs values between 0 and 1.
-    noise : {"per_feature", "shared"} or float, default="per_feature"
+    noise : {"auto", "per_feature", "shared"} or float, default="auto"
         Whether every feature has its own learned output variance (of a Student-t: squared scale),
-        or all share one; a number is a fixed standard deviation.
+        or all share one; ``"auto"`` is ``"shared"`` for images, else ``"per_feature"``. A number is
+        a fixed standard deviation.
     input_noise : float, array-like of float or None, default=None
         Standard deviation of the noise on what the encoder sees in training, in units of the
         data's spread; of several, one is drawn for every row. Three rows in ten stay clean.
@@ -162,6 +179,11 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         hidden_layer_sizes=(96, 96),
         *,
         activation="silu",
+        image_shape=None,
+        channels="auto",
+        kernel_size=3,
+        encoder=None,
+        decoder=None,
         n_members=1,
         criterion="elbo",
         beta="auto",
@@ -169,7 +191,7 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         prior="normal",
         n_prior_components=8,
         likelihood="gaussian",
-        noise="per_feature",
+        noise="auto",
         input_noise=None,
         n_train_samples=5,
         kl_warm_up=0.0,
@@ -192,6 +214,11 @@ class VAE(DensityMixin, ContributionsMixin, BaseVAE):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.image_shape = image_shape
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.encoder = encoder
+        self.decoder = decoder
         self.n_members = n_members
         self.criterion = criterion
         self.beta = beta

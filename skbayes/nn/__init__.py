@@ -1,6 +1,7 @@
 """Torch modules that hold many networks at once, stacked along a leading member axis."""
 
 from skbayes.nn._activations import ACTIVATIONS
+from skbayes.nn._conv import ConvDecoder, ConvEncoder, StackedConv2d
 from skbayes.nn._heads import RowNoise, SharedNoise
 from skbayes.nn._likelihoods import LIKELIHOODS, Decoded
 from skbayes.nn._mlp import StackedLinear, StackedMLP
@@ -18,6 +19,8 @@ from skbayes.nn._vae import StackedVAE, VAEOutput
 __all__ = [
     "ACTIVATIONS",
     "LIKELIHOODS",
+    "ConvDecoder",
+    "ConvEncoder",
     "CornerPrior",
     "Decoded",
     "MixturePrior",
@@ -25,6 +28,7 @@ __all__ = [
     "RelevancePrior",
     "RowNoise",
     "SharedNoise",
+    "StackedConv2d",
     "StackedLinear",
     "StackedMLP",
     "StackedModule",

@@ -174,3 +174,18 @@ class StackedMLP(nn.Module):
         for layer in self.layers[:-1]:
             X = activate(layer(X))
         return X
+
+
+def unit_gain_(stack: StackedMLP) -> None:
+    """Go from torch's initial weights to some of variance 1 / fan_in, and biases to zero (LeCun).
+
+    They keep the scale of the data: deep maps that start nearly constant learn worse codes.
+
+    Parameters
+    ----------
+    stack : StackedMLP
+        Changed in place.
+    """
+    with torch.no_grad():
+        for p in stack.parameters():
+            p.mul_(math.sqrt(3.0) if p.ndim == 3 else 0.0)

@@ -12,29 +12,29 @@ class UnstackableModuleError(ValueError):
     """A module cannot be trained as a stack; the message says why and what to use instead."""
 
 
-def _refuse_unstackable(module: nn.Module) -> None:
+def _refuse_unstackable(module: nn.Module, parameter: str) -> None:
     for name, child in module.named_modules():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             raise UnstackableModuleError(
-                f"module: layer {name!r} is a {type(child).__name__}, which writes running "
+                f"{parameter}: layer {name!r} is a {type(child).__name__}, which writes running "
                 "statistics while it computes; members that train together cannot do that. "
                 "Use GroupNorm or LayerNorm instead."
             )
         if isinstance(child, nn.RNNBase):
             raise UnstackableModuleError(
-                f"module: layer {name!r} is a {type(child).__name__}, for which torch.func.vmap "
-                "has no rule. Use convolutions, attention or linear layers instead."
+                f"{parameter}: layer {name!r} is a {type(child).__name__}, for which "
+                "torch.func.vmap has no rule. Use convolutions, attention or linear layers instead."
             )
         if isinstance(child, nn.modules.lazy.LazyModuleMixin):
             raise UnstackableModuleError(
-                f"module: layer {name!r} is a {type(child).__name__}, whose weights do not exist "
-                "before the first call. Build it with the width that the factory is given."
+                f"{parameter}: layer {name!r} is a {type(child).__name__}, whose weights do not "
+                "exist before the first call. Build it with the width that the factory is given."
             )
     first: dict[int, str] = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        if first.setdefault(id(parameter), name) != name:
+    for name, tensor in module.named_parameters(remove_duplicate=False):
+        if first.setdefault(id(tensor), name) != name:
             raise UnstackableModuleError(
-                f"module: {first[id(parameter)]!r} and {name!r} are one tensor; shared weights "
+                f"{parameter}: {first[id(tensor)]!r} and {name!r} are one tensor; shared weights "
                 "cannot be stacked. Keep it under one name and use it twice in forward instead."
             )
 
@@ -48,6 +48,8 @@ class StackedModule(nn.Module):
     ----------
     modules : sequence of torch.nn.Module
         One network a member, all of one architecture, each ``(rows, features) -> (rows, outputs)``.
+    parameter : str, default="module"
+        What errors call them.
 
     Raises
     ------
@@ -65,12 +67,12 @@ class StackedModule(nn.Module):
     torch.Size([5, 2, 3])
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, modules: Sequence[nn.Module], parameter: str = "module") -> None:
         super().__init__()
-        _refuse_unstackable(modules[0])
+        _refuse_unstackable(modules[0], parameter)
         if not any(p.requires_grad for p in modules[0].parameters()):
             raise UnstackableModuleError(
-                "module: it has no trainable parameters, there is nothing to learn"
+                f"{parameter}: it has no trainable parameters, there is nothing to learn"
             )
         params, buffers = stack_module_state(list(modules))
         skeleton = copy.deepcopy(modules[0])
@@ -84,8 +86,8 @@ class StackedModule(nn.Module):
         # The architecture that computes: kept in a tuple, so that it is not registered and its
         # own (meta, empty) parameters are never mistaken for the stacked ones.
         self._architecture = (copy.deepcopy(modules[0]).to("meta"),)
-        for name, parameter in skeleton._parameters.items():
-            self.register_parameter(name, parameter)
+        for name, tensor in skeleton._parameters.items():
+            self.register_parameter(name, tensor)
         for name, child in skeleton.named_children():
             self.add_module(name, child)
         for name, buffer in skeleton._buffers.items():
@@ -119,7 +121,13 @@ def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     return module.get_submodule(path), leaf
 
 
-def check_stack(stack: StackedModule, n_features: int, n_outputs: int, dtype: torch.dtype) -> None:
+def check_stack(
+    stack: StackedModule,
+    n_features: int,
+    n_outputs: int,
+    dtype: torch.dtype,
+    parameter: str = "module",
+) -> None:
     """Run two rows through a stack and say clearly what is wrong with it, if anything is.
 
     Parameters
@@ -130,6 +138,8 @@ def check_stack(stack: StackedModule, n_features: int, n_outputs: int, dtype: to
         Widths that it must take and give.
     dtype : torch.dtype
         Type of the rows.
+    parameter : str, default="module"
+        What errors call it.
 
     Raises
     ------
@@ -146,13 +156,13 @@ def check_stack(stack: StackedModule, n_features: int, n_outputs: int, dtype: to
             output = stack(rows)
     except Exception as error:
         raise UnstackableModuleError(
-            f"module: it does not run on {n_features} features as a stack of members "
+            f"{parameter}: it does not run on {n_features} features as a stack of members "
             f"(torch.func.vmap): {error}"
         ) from error
     expected = (n_members, 2, n_outputs)
     if not isinstance(output, Tensor) or tuple(output.shape) != expected:
         got = tuple(output.shape[1:]) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(
-            f"module: for 2 rows of {n_features} features it must return a tensor of shape "
+            f"{parameter}: for 2 rows of {n_features} features it must return a tensor of shape "
             f"(2, {n_outputs}), got {got}"
         )

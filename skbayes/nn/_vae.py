@@ -1,6 +1,5 @@
-"""Variational autoencoders on tables, stacked: several members in one module."""
+"""Variational autoencoders, stacked: several members in one module."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skbayes.nn._likelihoods import LIKELIHOODS, Decoded, Gaussian
-from skbayes.nn._mlp import StackedMLP
+from skbayes.nn._mlp import StackedMLP, unit_gain_
 from skbayes.nn._priors import NormalPrior, RelevancePrior, VampPrior, draw_from, mixture_of
 
 #: Logarithms of the codes' variances are held between them: beyond, exp would overflow long before
@@ -54,8 +53,15 @@ class StackedVAE(nn.Module):
         Whether every feature has its own output variance, or all share one.
     noise_floor : float, default=0.0
         Smallest standard deviation of the output.
+    noise_rate : float, default=1.0
+        How many times faster the logarithm of the output variance moves than its parameter.
     likelihood : {"gaussian", "bernoulli", "student_t"}, default="gaussian"
         Distribution of a row given its code.
+    encoder : torch.nn.Module, optional
+        In place of a multilayer perceptron: a stacked module that maps rows, shared by all members
+        or one block a member, to ``(members, rows, 2 * n_components)``.
+    decoder : torch.nn.Module, optional
+        Likewise from codes ``(members, rows, n_components)`` to ``(members, rows, n_features)``.
     generator : torch.Generator, optional
         Source of the initial weights.
     dtype : torch.dtype, optional
@@ -63,10 +69,11 @@ class StackedVAE(nn.Module):
 
     Attributes
     ----------
-    encoder, decoder : StackedMLP
+    encoder, decoder : torch.nn.Module
+        :class:`StackedMLP` unless others are given.
     log_noise : torch.nn.Parameter of shape (n_members, n_features or 1)
-        Logarithm of the output variance above the floor. (Of the standard deviation it would move
-        twice as fast; the anomaly scores of 14 sets were better so.)
+        Logarithm of the output variance above the floor, over ``noise_rate``. (Of the standard
+        deviation it would move twice as fast; the anomaly scores of 14 sets were better so.)
     log_dof : torch.nn.Parameter of shape (n_members, 1) or None
         Logarithm of the Student-t's degrees of freedom above one.
     prior : torch.nn.Module
@@ -103,7 +110,10 @@ class StackedVAE(nn.Module):
         activation: str = "silu",
         per_feature_noise: bool = True,
         noise_floor: float = 0.0,
+        noise_rate: float = 1.0,
         likelihood: str = "gaussian",
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -111,9 +121,8 @@ class StackedVAE(nn.Module):
         self.n_features = n_features
         self.n_components = n_components
         self.n_members = n_members
-        #: Of the widest layer.
-        self.width = max(n_features, 2 * n_components, *hidden_layer_sizes)
         self.noise_floor = noise_floor
+        self.noise_rate = noise_rate
         self.likelihood_name = likelihood
 
         def mlp(n_in: int, hidden: Sequence[int], n_out: int) -> StackedMLP:
@@ -126,15 +135,20 @@ class StackedVAE(nn.Module):
                 generator=generator,
                 dtype=dtype,
             )
-            with torch.no_grad():
-                for p in stack.parameters():
-                    # from torch's own to weights of variance 1 / fan_in, which keep the scale of
-                    # the data (LeCun): deep maps that start nearly constant learn worse scores
-                    p.mul_(math.sqrt(3.0) if p.ndim == 3 else 0.0)
+            unit_gain_(stack)
             return stack
 
-        self.encoder = mlp(n_features, hidden_layer_sizes, 2 * n_components)
-        self.decoder = mlp(n_components, list(hidden_layer_sizes)[::-1], n_features)
+        if encoder is None:
+            encoder = mlp(n_features, hidden_layer_sizes, 2 * n_components)
+        if decoder is None:
+            decoder = mlp(n_components, list(hidden_layer_sizes)[::-1], n_features)
+        self.encoder, self.decoder = encoder, decoder
+        #: Of the widest layer.
+        self.width = max(
+            n_features, 2 * n_components, *(_widest(net) for net in (encoder, decoder))
+        )
+        #: Multiplications of the most expensive layer for a row, of all members.
+        self.work = max(_work(net) for net in (encoder, decoder))
         width = n_features if per_feature_noise else 1
         self.log_noise = nn.Parameter(torch.zeros(n_members, width, dtype=dtype))
         if likelihood == "student_t":
@@ -159,6 +173,19 @@ class StackedVAE(nn.Module):
         shift, scale : torch.Tensor of shape (n_features,)
         """
         self.shift, self.scale = shift, scale
+
+    def set_noise(self, variance: Tensor) -> None:
+        """Set the output variance above the floor.
+
+        Parameters
+        ----------
+        variance : torch.Tensor
+            Of a shape that broadcasts to that of ``log_noise``; in units of ``scale``, if set.
+        """
+        with torch.no_grad():
+            self.log_noise.copy_(
+                (variance.log() / self.noise_rate).to(self.log_noise).expand_as(self.log_noise)
+            )
 
     def encode(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the code.
@@ -205,7 +232,7 @@ class StackedVAE(nn.Module):
         -------
         torch.Tensor of shape (members, 1, features)
         """
-        variance = self.log_noise.exp() + self.noise_floor**2
+        variance = (self.noise_rate * self.log_noise).exp() + self.noise_floor**2
         variance = variance.unsqueeze(1).expand(-1, 1, self.n_features)
         return variance if self.scale is None else variance * self.scale.square()
 
@@ -308,3 +335,13 @@ class StackedVAE(nn.Module):
         if noise is not None:
             code = mean + (0.5 * logvar).exp() * noise
         return VAEOutput(self.decode(code), mean, logvar, self.noise_var())
+
+
+def _widest(net: nn.Module) -> int:
+    """Values that the widest layer makes of a row: what a network says, or its weights' shapes."""
+    return getattr(net, "width", 0) or max(max(p.shape[1:], default=1) for p in net.parameters())
+
+
+def _work(net: nn.Module) -> int:
+    """Multiplications of the most expensive layer for a row; that of a linear one by default."""
+    return getattr(net, "work", 0) or max(p.numel() for p in net.parameters())
