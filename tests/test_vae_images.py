@@ -264,8 +264,20 @@ def test_training_goes_on():
     model.fit(X)
     after = model.posterior_.params["encoder.blocks.0.conv.weight"]
     assert 0 < float((after - before).abs().max()) < 0.1
-    with pytest.raises(ValueError, match="warm_start=True goes on"):
+    with pytest.raises(ValueError, match="goes on from the last fit"):
         model.set_params(channels=(4, 7)).fit(X)
+
+
+def test_images_come_as_bytes_and_in_streams():
+    X = DIGITS[:120].astype(np.uint8)
+    model = VAE(image_shape=(8, 8), random_state=0, **QUICK)
+    scores = clone(model).fit(X).score_samples(X)
+    np.testing.assert_array_equal(clone(model).fit(X.astype(np.float32)).score_samples(X), scores)
+    model.partial_fit(X[:60])
+    scale = model.posterior_.module.scale.clone()
+    model.partial_fit(X[60:] // 2)  # what rows are standardised by is learned once
+    assert torch.equal(model.posterior_.module.scale, scale)
+    assert model.n_samples_seen_ == 120 and np.isfinite(model.score_samples(X)).all()
 
 
 @pytest.mark.parametrize(
