@@ -23,6 +23,7 @@ CASES = {
     "shared noise": ({}, {"per_feature_noise": False, "standardised": True}),
     "fixed noise": ({}, {"fixed": True}),
     "linear": ({}, {"hidden": ()}),
+    "noise that moves faster": ({}, {"noise_rate": 5.0, "per_feature_noise": False}),
     "tanh": ({}, {"activation": "tanh"}),
     "codes at their bounds": ({}, {"far": True}),
 }

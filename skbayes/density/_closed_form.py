@@ -98,9 +98,9 @@ def losses_and_pull_back(
             # the sum of the squares over the rows first: what is left is small
             squares = (at_output * slope).sum(1)
             per_variance = weight.sum(1) / variance.squeeze(1) - squares
-            inner = vae.log_noise.exp()
+            inner = (vae.noise_rate * vae.log_noise).exp()
             unit = inner if vae.scale is None else inner * vae.scale.square()
-            per_log = 0.5 * per_variance * unit
+            per_log = 0.5 * vae.noise_rate * per_variance * unit
             if inner.shape[1] == 1:
                 per_log = per_log.sum(1, keepdim=True)
             grad = vae.log_noise.grad
