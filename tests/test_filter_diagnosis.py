@@ -24,6 +24,11 @@ def test_the_factor_brings_the_spread_to_the_error():
     assert Innovations().after((SpreadSkill(0.0, 1.0), 5)).factor() == LARGEST_FACTOR
     # ten rows of the prior and ten seen: half of the way in the square
     assert Innovations().after((SpreadSkill(1.0, 4.0), 10)).factor() == pytest.approx(2.5**0.5)
+    # a noise that a heteroscedastic network makes up far from the data is not remembered for long
+    wild = Innovations().after((SpreadSkill(1.0, -1e40), 10))
+    for _ in range(60):
+        wild = wild.after((SpreadSkill(1.0, 4.0), 10))
+    assert wild.factor() > 1.5
     # rounds of which nothing is known change nothing
     found = Innovations().after((SpreadSkill(1.0, 4.0), 10))
     assert found.after(None).factor() == found.factor()

@@ -23,7 +23,17 @@ METHODS = {
     "60 epochs": {"warm_start": True, "warm_epochs": 60},
     "shrink .7, q 1": {"warm_start": True, "inflation_scale": 1.0},
     "additive": {"warm_start": True, "inflation": "additive"},
+    "shrink .9": {"warm_start": True, "shrink_factor": 0.9},
+    "shrink .9, q 1": {"warm_start": True, "shrink_factor": 0.9, "inflation_scale": 1.0},
     "hot start": {"warm_start": True, "inflation": None},
+    "cold, 300 epochs": {"init_epochs": 300},
+    "300, 120 epochs": {"warm_start": True, "init_epochs": 300, "warm_epochs": 120},
+    "additive, 300, 120 epochs": {
+        "warm_start": True,
+        "inflation": "additive",
+        "init_epochs": 300,
+        "warm_epochs": 120,
+    },
 }
 FIRST, LAST, BATCH = 20, 200, 5
 COLUMNS = [f"at_{n}" for n in range(FIRST, LAST + 1, BATCH)]

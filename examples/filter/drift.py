@@ -1,16 +1,17 @@
 """A slowly rotating boundary: the filter against cold retraining, a hot start and SGDClassifier.
 
 Every step brings 20 rows of two classes whose boundary turns by a constant angle; the log loss is
-that of 500 fresh rows of the same step. The networks see a window of the last 200 rows
-(``warm_start=True``); "filter, replay" is ``partial_fit``, whose reservoir keeps rows of all ages::
+that of 500 fresh rows of the same step. Most networks see a window of the last 200 rows
+(``warm_start=True``). "Replay" and "forgetting" are ``partial_fit``: a reservoir of 200 rows of all
+ages, and rows whose weight every step multiplies by .8, 100 rows in the long run::
 
-    python examples/filter/drift.py --seeds 3 --steps 60
+    python examples/filter/drift.py --seeds 8 --steps 60
 """
 
 import warnings
 
 import numpy as np
-from _common import Clock, arguments, new_figure, save, show
+from _common import Clock, Results, arguments, new_figure, save, show
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss
@@ -23,6 +24,11 @@ NETS = {
     "hot start": {"warm_start": True, "inflation": None},
     "cold ensemble": {},
 }
+FED = {
+    "filter, replay": {"replay_size": WINDOW},
+    "filter, forgetting": {"forgetting_factor": 0.8},
+    "hot start, forgetting": {"forgetting_factor": 0.8, "inflation": None},
+}
 
 
 def rows_of(angle, n, rng):
@@ -34,15 +40,17 @@ def rows_of(angle, n, rng):
 
 
 def run(seed, n_steps, turn):
-    """Log losses of every method, of shape (n_steps,), and CPU seconds of training."""
+    """What is written of a run: log losses of every method, and CPU seconds of training."""
     rng = np.random.RandomState(seed)
-    nets = {
-        name: DeepEnsembleFilterClassifier((50,), n_members=5, random_state=seed, **params)
-        for name, params in NETS.items()
-    }
-    replay = DeepEnsembleFilterClassifier((50,), n_members=5, replay_size=WINDOW, random_state=seed)
-    sgd = SGDClassifier(loss="log_loss", random_state=seed)
-    names = [*nets, "filter, replay", "SGDClassifier"]
+    nets, fed = (
+        {
+            name: DeepEnsembleFilterClassifier((50,), n_members=5, random_state=seed, **params)
+            for name, params in group.items()
+        }
+        for group in (NETS, FED)
+    )
+    fed["SGDClassifier"] = SGDClassifier(loss="log_loss", random_state=seed)
+    names = [*nets, *fed]
     losses, clocks = {name: [] for name in names}, {name: Clock() for name in names}
     X, y = np.empty((0, 2), np.float32), np.empty(0, int)
     for step in range(n_steps):
@@ -52,33 +60,44 @@ def run(seed, n_steps, turn):
         for name, net in nets.items():
             with clocks[name]():
                 net.fit(X, y)
-        with clocks["filter, replay"]():
-            replay.partial_fit(new_X, new_y, classes=[0, 1])
-        with clocks["SGDClassifier"]():
-            sgd.partial_fit(new_X, new_y, classes=[0, 1])
-        for name, model in {**nets, "filter, replay": replay, "SGDClassifier": sgd}.items():
+        for name, model in fed.items():
+            with clocks[name]():
+                model.partial_fit(new_X, new_y, classes=[0, 1])
+        for name, model in {**nets, **fed}.items():
             losses[name].append(log_loss(test_y, model.predict_proba(test_X), labels=[0, 1]))
-    return losses, {name: clock.seconds for name, clock in clocks.items()}
+    late = {f"late {name}": np.mean(values[10:]) for name, values in losses.items()}
+    seconds = {f"seconds {name}": clock.seconds for name, clock in clocks.items()}
+    curves = {f"{k} {name}": v for name, values in losses.items() for k, v in enumerate(values)}
+    return {**late, **seconds, **curves}
 
 
 def main():
     """Print the figures and draw the losses."""
-    args = arguments(__doc__, seeds=3, steps=60, turn=0.05)
+    args = arguments(__doc__, seeds=8, steps=60, turn=0.05)
     warnings.simplefilter("ignore", ConvergenceWarning)  # a hot start may collapse
-    runs = [run(seed, args.steps, args.turn) for seed in range(args.seeds)]
-    losses = {name: np.array([r[0][name] for r in runs]) for name in runs[0][0]}
-    late = {name: v[:, 10:].mean(1) for name, v in losses.items()}
-    for name in losses:
-        seconds = np.mean([r[1][name] for r in runs])
-        print(f"{name:16} log loss after step 10 {late[name].mean():.3f}, {seconds:.2f} CPU s")
-    for name in losses:
+    names = [*NETS, *FED, "SGDClassifier"]
+    columns = [f"{kind} {name}" for kind in ("late", "seconds") for name in names]
+    columns += [f"{k} {name}" for name in names for k in range(args.steps)]
+    results = Results(args.results, ["seed", "turn", *columns], 2)
+    runs = [
+        results.get((seed, args.turn), run, seed, args.steps, args.turn)
+        for seed in range(args.seeds)
+    ]
+    table = {column: np.array([row[column] for row in runs]) for column in columns}
+    for name in names:
+        print(
+            f"{name:22} log loss after step 10 {table[f'late {name}'].mean():.3f},"
+            f" {table[f'seconds {name}'].mean():.2f} CPU s"
+        )
+    for name in names:
         if name != "filter":
-            show(f"filter - {name}", late["filter"], late[name])
+            show(f"filter - {name}", table["late filter"], table[f"late {name}"])
     figure, axes = new_figure(1, 1, 4.0)
-    for name, v in losses.items():
-        axes[0, 0].plot(v.mean(0), label=name)
+    for name in names:
+        curve = [table[f"{k} {name}"].mean() for k in range(args.steps)]
+        axes[0, 0].plot(curve, label=name)
     axes[0, 0].set(xlabel="step", ylabel="log loss", ylim=(0, 1.2), title="a rotating boundary")
-    axes[0, 0].legend()
+    axes[0, 0].legend(fontsize="small")
     save(figure, args.out, "filter_drift")
 
 

@@ -10,11 +10,12 @@ on what is left of the pool (as published) and on a fixed test set, at 50, 100 a
 
 import os
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import Clock, arguments, new_figure, save, show
+from _common import Clock, Results, arguments, new_figure, save, show
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -82,16 +83,16 @@ def methods(seed):
     }
 
 
-def run(data, name, acquisition, gate, seed, requests):
-    """AUC on the rest of the pool and on the test set after every label, and CPU seconds."""
-    X, y, X_test, y_test = data
+def run(name, set_name, pair, features, acquisition, gate, batch, seed):
+    """What is written of a run: AUC at the marks, on the test set and the rest of the pool."""
+    X, y, X_test, y_test = load(set_name, pair, features, seed)
     rng = np.random.RandomState(seed)
     labelled = list(rng.permutation(len(y))[:FIRST])
     while len(set(y[labelled])) < 2:
         labelled = list(rng.permutation(len(y))[:FIRST])
     rank = get_acquisition(acquisition) if acquisition != "random" else None
-    model, clock, auc, new = methods(seed)[name], Clock(), [], labelled
-    for request in range(requests + 1):
+    model, clock, found, new = methods(seed)[name], Clock(), {}, labelled
+    while True:
         with clock():
             if name.startswith("filter"):
                 model.partial_fit(X[new], y[new], classes=[0, 1])
@@ -99,16 +100,17 @@ def run(data, name, acquisition, gate, seed, requests):
                 model.fit(X[labelled], y[labelled])
         rest = np.setdiff1d(np.arange(len(y)), labelled)
         draws = sample_proba(model, X[rest])
-        score = roc_auc_score(y[rest], draws.mean(0)[:, 1])
         if len(labelled) in MARKS:
-            auc.append((score, roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])))
-        if rank is None or (gate and rng.uniform() > expit(request - 40)):
-            pick = rng.choice(rest)
+            mark = len(labelled)
+            found[f"rest_{mark}"] = roc_auc_score(y[rest], draws.mean(0)[:, 1])
+            found[f"test_{mark}"] = roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])
+        if len(labelled) >= MARKS[-1]:
+            return {"seconds": clock.seconds, **found}
+        if rank is None or (gate and rng.uniform() > expit(len(labelled) - FIRST - 40)):
+            new = rng.choice(rest, batch, replace=False).tolist()
         else:
-            pick = rest[np.argmax(rank(draws))]
-        new = [pick]
-        labelled = [*labelled, pick]
-    return np.array(auc), clock.seconds  # (marks, 2)
+            new = rest[np.argsort(-rank(draws), kind="stable")[:batch]].tolist()
+        labelled = [*labelled, *new]
 
 
 def main():
@@ -116,51 +118,56 @@ def main():
     args = arguments(
         __doc__,
         repeats=10,
-        requests=200,
+        batch=1,
         sets=list(PAIRS),
         features=["minilm"],
         methods=list(methods(0)),
         acquisitions=["entropy"],
         gate=False,
     )
-    if args.requests < MARKS[0] - FIRST:
-        raise SystemExit(f"--requests {args.requests} must be at least {MARKS[0] - FIRST}")
+    if any((mark - FIRST) % args.batch for mark in MARKS):
+        raise SystemExit(f"--batch {args.batch} must divide {MARKS[0] - FIRST}")
     warnings.simplefilter("ignore", ConvergenceWarning)
-    marks = [m for m in MARKS if m <= FIRST + args.requests]
-    found, spent = {}, {}
-    for features in args.features:
-        for acquisition in args.acquisitions:
-            for name in args.methods:
-                rows, seconds = [], []
-                for set_name in args.sets:
-                    for pair in PAIRS[set_name]:
-                        for seed in range(args.repeats):
-                            data = load(set_name, pair, features, seed)
-                            auc, cpu = run(data, name, acquisition, args.gate, seed, args.requests)
-                            rows.append(auc)
-                            seconds.append(cpu)
-                key = (features, acquisition, name)
-                found[key], spent[key] = np.array(rows), np.mean(seconds)
-                means = found[key].mean(0)
-                print(
-                    f"{features} {acquisition} {name:20} test AUC at {marks}: "
-                    f"{np.round(means[:, 1], 4)}, rest of the pool {np.round(means[:, 0], 4)}, "
-                    f"{spent[key]:.1f} CPU s a run",
-                    flush=True,
-                )
+    keys = ["features", "acquisition", "gate", "batch", "method", "set", "pair", "repeat"]
+    columns = [f"{kind}_{mark}" for mark in MARKS for kind in ("rest", "test")]
+    results = Results(args.results, [*keys, "seconds", *columns], len(keys))
+    problems = [(name, pair) for name in args.sets for pair in PAIRS[name]]
+    found = {}
+    for features, acquisition, name in product(args.features, args.acquisitions, args.methods):
+        rows = [
+            results.get(
+                (features, acquisition, args.gate, args.batch, name, of, "/".join(pair), repeat),
+                run, name, of, pair, features, acquisition, args.gate, args.batch, repeat,
+            )
+            for repeat in range(args.repeats)
+            for of, pair in problems
+        ]  # fmt: skip
+        table = {column: np.array([row[column] for row in rows]) for column in rows[0]}
+        found[features, acquisition, name] = table
+        test, rest = (
+            [round(float(table[f"{k}_{m}"].mean()), 4) for m in MARKS] for k in ("test", "rest")
+        )
+        print(
+            f"{features} {acquisition} {name:20} test AUC at {MARKS}: {test}, rest of the pool "
+            f"{rest}, {table['seconds'].mean():.1f} CPU s a run",
+            flush=True,
+        )
+        by_pair = table["test_100"].reshape(args.repeats, -1).mean(0).round(3)
+        print("    at 100, by pair:", by_pair.tolist())
     figure, axes = new_figure(1, len(args.features), 4.0)
     for ax, features in zip(axes[0], args.features, strict=True):
-        for (kind, acquisition, name), values in found.items():
+        for (kind, acquisition, name), table in found.items():
             if kind == features:
-                ax.plot(marks, values[..., 1].mean(0), "o-", label=f"{name}, {acquisition}")
+                means = [table[f"test_{mark}"].mean() for mark in MARKS]
+                ax.plot(MARKS, means, "o-", label=f"{name}, {acquisition}")
         ax.set(title=features, xlabel="labels", ylabel="AUC on the test set")
         ax.legend(fontsize="x-small")
-    for (features, acquisition, name), values in found.items():
+    for (features, acquisition, name), table in found.items():
         base = found.get((features, acquisition, "filter"))
         if name != "filter" and base is not None:
-            for k, mark in enumerate(marks):
+            for mark in MARKS:
                 label = f"{features} {acquisition} filter - {name}, test AUC at {mark}"
-                show(label, base[:, k, 1], values[:, k, 1])
+                show(label, base[f"test_{mark}"], table[f"test_{mark}"])
     save(figure, args.out, "filter_text")
 
 

@@ -1,4 +1,4 @@
-"""Two moons and a spiral: where six methods are uncertain, side by side.
+"""Two moons and a spiral: where seven methods are uncertain, side by side.
 
 The band of uncertainty should be thin in the data and fan out away from it. The last column is
 Hamiltonian Monte Carlo, the reference here: the package has no NUTS, and its HMC is measured
@@ -57,6 +57,9 @@ def methods(seed):
         "SGLD": SGLDClassifier(n_chains=4, n_draws=25, n_warmup=1500, thinning=60, **net),
         "deep ensemble": DeepEnsembleClassifier(n_members=10, max_iter=300, **flat),
         "ensemble filter": Growing(n_members=10, init_epochs=300, warm_epochs=120, **flat),
+        "filter, anchored": Growing(
+            n_members=10, init_epochs=300, warm_epochs=120, anchored=True, **net
+        ),
         "HMC": HMCClassifier(n_chains=2, n_draws=40, n_warmup=40, **net),
     }
 

@@ -54,7 +54,7 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
     inflate_when : {"auto", "before", "after"}, default="auto"
         Before or after re-convergence. ``"auto"`` is before, as published, but for ``"rtps"`` and
         ``"rtpp"``, which can only come after.
-    shrink_factor : float, default=0.7
+    shrink_factor : float, default=0.9
         What ``"shrink"`` keeps of the weights, :math:`\lambda`.
     taper_support : float, default=1.0
         Distance in layers from which on the noise of ``"anomalies"`` is independent
@@ -105,7 +105,8 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
     early_stopping : bool, default=False
         Whether a round ends when the loss on held-back rows, the mean over members, stops falling.
     validation_fraction : float, default=0.1
-        Share of the rows held back, with ``early_stopping``.
+        Share of the rows held back, with ``early_stopping``; drawn anew every round, so that
+        earlier rounds may have trained on them.
     n_iter_no_change : int, default=10
         Number of epochs without improvement that end a round, with ``early_stopping``.
     tol : float, default=1e-4

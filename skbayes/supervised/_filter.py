@@ -65,7 +65,7 @@ class EnsembleFilterMixin(EpochsMixin):
         inflation="shrink",
         inflation_scale="auto",
         inflate_when="auto",
-        shrink_factor=0.7,
+        shrink_factor=0.9,
         taper_support=1.0,
         adaptive=False,
         localization="mode",

@@ -46,12 +46,14 @@ class Innovations:
         if found is None:
             return Innovations(None, 0, self.n, self.spread, self.error)
         skill, n = found
+        # one row of a huge predicted noise must not outweigh a hundred rounds
+        error = max(skill.error, -(LARGEST_FACTOR**2) * skill.spread)
         return Innovations(
             skill,
             n,
             FORGETTING * self.n + n,
             FORGETTING * self.spread + n * skill.spread,
-            FORGETTING * self.error + n * skill.error,
+            FORGETTING * self.error + n * error,
         )
 
     def factor(self) -> float:
