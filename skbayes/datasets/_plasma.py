@@ -14,8 +14,10 @@ OVERLAP = np.array([0.35, 0.75, 0.75, 0.35], np.float32)
 FINEST = 128
 #: Most chirps in a train.
 MAX_CHIRPS = 8
-#: Pixels: width of a line or a chirp (of the window's main lobe, whatever the resolution).
+#: Pixels: width of a steady line (of the window's main lobe, whatever the resolution).
 LINE_WIDTH = 0.8
+#: Megahertz: width of a mode.
+MODE_WIDTH = 0.015
 
 
 class Shot(NamedTuple):
@@ -70,14 +72,14 @@ def draw_shot(rng: np.random.Generator) -> Shot:
     -------
     Shot
     """
-    n_bumps, n_lines = 3, rng.integers(2, 9)
+    n_bumps, n_lines = 3, rng.integers(0, 5)
     return Shot(
         slope=rng.uniform(1.0, 2.0),
         bumps=rng.uniform([0.0, 0.05, 1.0], [2.5, 0.3, 6.0], (n_bumps, 3)),
         receiver=10.0 ** rng.uniform(-1.5, 0.3),
-        lines=rng.uniform([0.1, 3.0], [2.5, 12.0], (n_lines, 2)),
+        lines=rng.uniform([0.1, 3.0], [2.5, 10.0], (n_lines, 2)),
         carrier=rng.uniform(0.7, 1.6),
-        burst_rate=rng.uniform(0.3, 2.0),
+        burst_rate=rng.uniform(0.2, 0.8),
     )
 
 
@@ -98,7 +100,7 @@ def draw_windows(
     -------
     ndarray of shape (n_rows,)
     """
-    start = shot.carrier - HEIGHT * rng.uniform(0.2, 0.8, len(is_positive))
+    start = shot.carrier - HEIGHT * rng.uniform(0.3, 0.7, len(is_positive))
     start[np.flatnonzero(~is_positive)[:n_low]] = 0.0
     return np.maximum(start, 0.0)
 
@@ -257,7 +259,7 @@ def add_modes(power: np.ndarray, rows: np.ndarray, modes: Modes) -> None:
             continue
         centre = (modes.frequency[heard, track] * (height / HEIGHT) - 0.5).astype(np.float32)
         gain = modes.gain[heard, track].astype(np.float32)
-        away = (pixel - centre[:, np.newaxis]) * np.float32(1.0 / LINE_WIDTH)
+        away = (pixel - centre[:, np.newaxis]) * np.float32(HEIGHT / (height * MODE_WIDTH))
         power[rows[heard]] += gain[:, np.newaxis] * np.exp(-0.5 * np.square(away))
 
 

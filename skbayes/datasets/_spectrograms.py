@@ -42,11 +42,11 @@ def make_spectrograms(
     n_labelled: int = 100,
     n_shots: int = 40,
     image_shape: tuple[int, int] = (64, 64),
-    prevalence: float = 0.03,
+    prevalence: float = 0.04,
     labelled_prevalence: float = 0.58,
-    snr: tuple[float, float] = (6.0, 18.0),
+    snr: tuple[float, float] = (8.0, 20.0),
     sweep: float = 0.1,
-    hard_negatives: float = 0.3,
+    hard_negatives: float = 0.2,
     dtype: str = "uint8",
     out: np.ndarray | None = None,
     random_state: Any = None,
@@ -76,16 +76,16 @@ def make_spectrograms(
         is held in memory once, as float32.
     image_shape : tuple of int, default=(64, 64)
         Height (frequency, low ones first) and width (time), in pixels, 16 at least.
-    prevalence : float, default=0.03
+    prevalence : float, default=0.04
         Share of the rows without a label that are positive.
     labelled_prevalence : float, default=0.58
         Share of the rows with a label that are positive.
-    snr : tuple of float, default=(6.0, 18.0)
+    snr : tuple of float, default=(8.0, 20.0)
         Least and largest height of the modes above the background, in decibels.
     sweep : float, default=0.1
         Megahertz that a chirp covers in its first millisecond (:math:`s`). With 0 nothing tells the
         classes apart but the rows of negatives that have no tones.
-    hard_negatives : float, default=0.3
+    hard_negatives : float, default=0.2
         Share of the negatives with tones that do not chirp, at most 0.5; half as many have trains
         of bursts, and again half as many low-frequency harmonics.
     dtype : {"uint8", "float32"}, default="uint8"
@@ -131,7 +131,7 @@ def make_spectrograms(
     >>> [int((spectra.target == label).sum()) for label in (-1, 0, 1)]
     [80, 8, 12]
     >>> int(spectra.truth[spectra.target == -1].sum())
-    2
+    3
     """
     height, width = _check_shape(image_shape)
     least, largest = _check_range(snr)
