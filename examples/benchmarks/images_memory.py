@@ -13,6 +13,7 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,9 @@ def main():
     before = anonymous_megabytes()
     print(f"anonymous memory after the imports: {before:.0f} MB")
     image = {} if arguments.flat else {"image_shape": (SIDE, SIDE)}
-    models = {
-        "VAE": VAE(8, (256,), max_iter=1, n_importance=5, random_state=0, **image),
-        "VAEAnomalyDetector": VAEAnomalyDetector(
-            8, (256,), n_members=1, max_iter=1, random_state=0, **image
-        ),
+    makers = {
+        "VAE": partial(VAE, n_importance=5),
+        "VAEAnomalyDetector": partial(VAEAnomalyDetector, n_members=1),
     }
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         path = Path(folder) / "rows"
@@ -73,7 +72,7 @@ def main():
         writer.join()
         X = np.memmap(path, arguments.dtype, "r", shape=(arguments.rows, SIDE * SIDE))
         for name in arguments.models:
-            model = models[name]
+            model = makers[name](8, (256,), max_iter=1, random_state=0, **image)
             calls = {
                 "fit": lambda model=model: train(model, X, arguments.stream),
                 "transform": lambda model=model: model.transform(X),
