@@ -28,7 +28,7 @@ from sklearn.svm import OneClassSVM
 
 from skbayes import (
     DeepEnsembleFilterClassifier,
-    SGLDClassifier,
+    SGHMCClassifier,
     VAEAnomalyDetector,
     predict_uncertainty,
 )
@@ -78,12 +78,14 @@ def uncertainty():
         X, y, test_size=0.3, stratify=y, random_state=0
     )
     shown = y_train < 8
-    model = make_pipeline(StandardScaler(), SGLDClassifier(dtype="float32", random_state=0))
+    model = make_pipeline(StandardScaler(), SGHMCClassifier(dtype="float32", random_state=0))
     model.set_callbacks(ProgressBar()).fit(X_train[shown], y_train[shown])
     known = y_test < 8
     _, _, epistemic = predict_uncertainty(model, X_test)
     accuracy = model.score(X_test[known], y_test[known])
     auc = roc_auc_score(~known, epistemic)
+    # 1 where chains agree to the last digit; above 1.05 fit warns and says which steps to add
+    console.print(f"  largest R-hat of the predictions          {model[-1].rhat_:.2f}")
     console.print(f"  accuracy on the digits shown              {accuracy:.3f}")
     console.print(f"  epistemic uncertainty, digits shown       {epistemic[known].mean():.3f} nats")
     console.print(
