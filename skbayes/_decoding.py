@@ -63,7 +63,7 @@ class Decoder:
         if name in self.trusted:
             return self.trusted[name]
         # importing a module runs it: only of packages that are imported already
-        if name.partition(":")[0].partition(".")[0] in ("skbayes", "sklearn", "torch"):
+        if name.startswith(("skbayes.", "sklearn.", "torch.nn.")):
             found = look_up(name)
             # by its own name: what a module has imported from elsewhere is not meant
             if hasattr(found, "__qualname__") and full_name(found) == name and known(found):
