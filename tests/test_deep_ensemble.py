@@ -15,6 +15,8 @@ from skbayes import (
     MCDropoutClassifier,
     MCDropoutRegressor,
 )
+from skbayes._engine.rows import Batch
+from skbayes.supervised._likelihood import StackGaussian
 
 
 def line(n=30, noise=0.2, seed=0):
@@ -86,8 +88,8 @@ def test_mixture_of_members():
         + params["net.layers.1.bias"][:, None]
     )
     # the second output is the logarithm of the noise over std(y), divided by sqrt(width + 1); the
-    # noise has a floor of a thousandth of std(y)
-    sd = y.std() * (np.exp(output[..., 1] / 3.0) + 1e-3)
+    # noise has a floor of a fiftieth of std(y)
+    sd = y.std() * (np.exp(output[..., 1] / 3.0) + 0.02)
     mean, std = model.predict(X, return_std=True)
     np.testing.assert_allclose(mean, output[..., 0].mean(0), rtol=1e-8)
     variance = (sd**2 + output[..., 0] ** 2).mean(0) - mean**2
@@ -334,3 +336,66 @@ def test_dropout_pickles_and_goes_on():
     copied = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.predict(X), model.predict(X))
     np.testing.assert_allclose(copied.fit(X, y).predict(X), model.fit(X, y).predict(X), rtol=1e-12)
+
+
+# -- the pull of the noise -------------------------------------------------------------------------
+
+
+def outputs_and_rows(weight=None, n=7, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    output = torch.randn(2, n, 2, generator=g, dtype=torch.float64).requires_grad_()
+    return output, Batch(torch.zeros(n, 1), torch.randn(n, generator=g).double(), weight)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weighted_gradients_are_those_of_autograd_and_losses_are_densities(beta, weighted):
+    weight = torch.tensor([1.0, 2.0, 0.0, 1.0, 1.0, 3.0, 1.0]).double() if weighted else None
+    output, batch = outputs_and_rows(weight)
+    losses = StackGaussian(beta=beta)(output, batch)
+    (expected,) = torch.autograd.grad(losses.sum(), output)
+    again, gradient = StackGaussian(beta=beta).with_gradient(output.detach(), batch)
+    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(again, losses.detach())
+    density = torch.distributions.Normal(output[..., 0], output[..., 1].exp()).log_prob(batch.y)
+    torch.testing.assert_close(losses, -density)
+
+
+def test_with_beta_1_the_mean_is_moved_as_by_a_squared_error():
+    output, batch = outputs_and_rows()
+    _, gradient = StackGaussian(beta=1.0).with_gradient(output.detach(), batch)
+    mean, variance = output.detach()[..., 0], (2 * output.detach()[..., 1]).exp()
+    torch.testing.assert_close(gradient[..., 0], (mean - batch.y) / variance.mean(1, keepdim=True))
+
+
+def test_weights_are_repeated_rows_for_the_pull_of_the_noise():
+    times = torch.tensor([1, 2, 1, 3, 1, 1, 1])
+    output, batch = outputs_and_rows(times.double())
+    many = torch.repeat_interleave(output.detach(), times, 1)
+    repeated = Batch(batch.X, torch.repeat_interleave(batch.y, times), None)
+    once = StackGaussian(beta=0.5).with_gradient(output.detach(), batch)[1]
+    each = StackGaussian(beta=0.5).with_gradient(many, repeated)[1]
+    torch.testing.assert_close(torch.repeat_interleave(once, times, 1), each)
+
+
+def test_a_wave_is_fitted_and_not_called_noise():
+    rng = np.random.RandomState(0)
+    x = rng.uniform(-2, 2, size=(300, 1))
+    y = np.sin(3 * x[:, 0]) + 0.01 * rng.normal(size=300)
+    errors = {}
+    for beta in (0.0, "auto"):
+        reg = DeepEnsembleRegressor(
+            (50,), beta_nll=beta, n_members=3, max_iter=200, batch_size=50, random_state=0
+        )
+        errors[beta] = np.sqrt(np.mean((reg.fit(x, y).predict(x) - y) ** 2))
+    assert errors["auto"] < 0.6 * errors[0.0]
+
+
+def test_of_anchored_members_every_row_has_one_vote():
+    kwargs = {"n_members": 2, "max_iter": 5, "random_state": 0}
+    X, y = np.random.RandomState(0).normal(size=(2, 30, 1))
+    own = DeepEnsembleRegressor((5,), anchored=True, **kwargs).fit(X, y[:, 0])
+    none = DeepEnsembleRegressor((5,), anchored=True, beta_nll=0, **kwargs).fit(X, y[:, 0])
+    np.testing.assert_array_equal(own.predict(X), none.predict(X))
+    with pytest.raises(ValueError, match="beta_nll"):
+        DeepEnsembleRegressor(beta_nll=2.0).fit(X, y[:, 0])

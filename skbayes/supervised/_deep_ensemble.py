@@ -1,109 +1,12 @@
 """Deep ensembles: classifier and regressor."""
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from numbers import Real
+from typing import ClassVar
 
-import numpy as np
-
-from skbayes._engine.adversarial import AdversarialNet
-from skbayes._engine.net import StackNet
-from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Rows
 from skbayes._sklearn import Interval, StrOptions
-from skbayes.supervised._anchors import draw_anchors, perturb_targets, start_from_anchors
 from skbayes.supervised._classifier import BaseStackClassifier
-from skbayes.supervised._epochs import EpochsMixin
-from skbayes.supervised._likelihood import Likelihood
+from skbayes.supervised._ensemble_training import DeepEnsembleMixin
 from skbayes.supervised._regressor import BaseStackRegressor
-
-
-class DeepEnsembleMixin(EpochsMixin):
-    """Parameters and training of deep ensembles."""
-
-    _constraints: ClassVar[dict[str, list]] = {
-        **EpochsMixin._epoch_constraints,
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "anchored": ["boolean"],
-        "adversarial_epsilon": [Interval(Real, 0, None, closed="neither"), None],
-    }
-
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        n_members=5,
-        max_iter="auto",
-        learning_rate="cosine",
-        learning_rate_init=0.01,
-        batch_size="auto",
-        prior_scale=1.0,
-        anchored=False,
-        adversarial_epsilon=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        module=None,
-        module_params=None,
-        skorch_callbacks=None,
-        warm_start=False,
-        device="auto",
-        dtype=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.n_members = n_members
-        self.max_iter = max_iter
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.prior_scale = prior_scale
-        self.anchored = anchored
-        self.adversarial_epsilon = adversarial_epsilon
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.module = module
-        self.module_params = module_params
-        self.skorch_callbacks = skorch_callbacks
-        self.warm_start = warm_start
-        self.device = device
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _fill(
-        self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
-    ) -> dict[str, Any]:
-        stack = self._build_stack(rows, likelihood, self.n_members, rng)
-        anchors = None
-        if self.anchored:
-            anchors = draw_anchors(stack, self.prior_scale, likelihood, rng)
-            if not resume:
-                start_from_anchors(stack, anchors)
-            elif hasattr(self, "_last_anchors"):
-                self._carry_over(stack, anchors, self._last_anchors, likelihood)
-            perturb_targets(rows, likelihood, self.n_members, rng)
-        if resume:
-            self._continue_from(stack, self.posterior_, likelihood)
-        net_class = StackNet if self.adversarial_epsilon is None else self._adversarial(rows)
-        trained = self._train_epochs(
-            stack, rows, likelihood, rng, self.max_iter, anchors=anchors, net_class=net_class
-        )
-        fitted = {**trained, "posterior_": Posterior(trained["net_"].module_)}
-        if anchors is not None:
-            fitted["_last_anchors"] = anchors
-        return fitted
-
-    def _adversarial(self: Any, rows: Rows) -> type[StackNet]:
-        everything = rows.everything().X
-        shift = (everything.amax(0) - everything.amin(0)) * self.adversarial_epsilon
-        return type("AdversarialNet", (AdversarialNet,), {"shift": shift})
 
 
 class DeepEnsembleClassifier(DeepEnsembleMixin, BaseStackClassifier):
@@ -232,6 +135,11 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
         Standard deviation of the noise in y. A number: it is known. ``"learned"``: one for all
         rows, learned with the weights. ``"heteroscedastic"``: a second output of the network is
         its logarithm (relative to ``std(y)``), so that it varies with x.
+    beta_nll : float or "auto", default="auto"
+        With a heteroscedastic noise: exponent, between 0 and 1, of the noise variance by which the
+        gradients of rows are weighted. 0 is the log-likelihood's own gradient, under which rows
+        that are fitted badly are called noisy and then hardly count; 1 moves the mean as a squared
+        error would. ``"auto"`` is 0.5 (Seitzer et al. 2022), and 0 with ``anchored``.
     normalize_y : bool, default=False
         Whether to sample for targets of mean 0 and standard deviation 1; what is predicted is in
         units of y all the same. The prior is a statement about the targets' scale: set this where
@@ -308,6 +216,9 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
     B. Lakshminarayanan, A. Pritzel and C. Blundell, Simple and scalable predictive uncertainty
     estimation using deep ensembles, NeurIPS 2017.
 
+    M. Seitzer, A. Tavakoli, D. Antic and G. Martius, On the pitfalls of heteroscedastic uncertainty
+    estimation with probabilistic neural networks, ICLR 2022 (``beta_nll``).
+
     T. Pearce, F. Leibfried, A. Brintrup, M. Zaki and A. Neely, Uncertainty in neural networks:
     approximately Bayesian ensembling, AISTATS 2020 (``anchored``).
 
@@ -328,6 +239,7 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseStackRegressor._parameter_constraints,
         **DeepEnsembleMixin._constraints,
+        "beta_nll": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
     }
 
     def __init__(
@@ -336,6 +248,7 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
         activation="relu",
         *,
         noise_scale="heteroscedastic",
+        beta_nll="auto",
         normalize_y=False,
         n_members=5,
         max_iter="auto",
@@ -383,4 +296,11 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
             verbose=verbose,
         )
         self.noise_scale = noise_scale
+        self.beta_nll = beta_nll
         self.normalize_y = normalize_y
+
+    def _beta(self) -> float:
+        if self.beta_nll == "auto":
+            # anchored members are modes of a posterior, whose rows all have one vote
+            return 0.0 if self.anchored else 0.5
+        return float(self.beta_nll)

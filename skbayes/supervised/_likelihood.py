@@ -14,8 +14,10 @@ from skbayes.nn import RowNoise, SharedNoise
 
 #: Bound of the logarithm of a predicted noise, in units of the fit.
 LARGEST_LOG = 50.0
-#: Least noise that is learned, in units of the targets' standard deviation.
-NOISE_FLOOR = 1e-3
+#: Least noise that is learned, in units of the targets' standard deviation: of all rows, and of
+#: single ones. One row has little to say about its own noise: with a lower floor a network grows
+#: sure of rows that it happens to meet, and a test row of the kind costs hundreds of nats.
+NOISE_FLOOR, ROW_NOISE_FLOOR = 1e-3, 0.02
 HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -91,11 +93,29 @@ class StackGaussian(nn.Module):
     ----------
     scale : float, default=None
         Standard deviation, where it is known; else the network's last output is its logarithm.
+    beta : float, default=0.0
+        Exponent of the noise variance by which the gradients of rows are weighted (the mean weight
+        is 1). The losses are not: their values stay log-densities.
+
+    References
+    ----------
+    M. Seitzer, A. Tavakoli, D. Antic and G. Martius, On the pitfalls of heteroscedastic uncertainty
+    estimation with probabilistic neural networks, ICLR 2022 (``beta``; there not normalised).
     """
 
-    def __init__(self, scale: float | None = None) -> None:
+    def __init__(self, scale: float | None = None, beta: float = 0.0) -> None:
         super().__init__()
         self.scale = scale
+        self.beta = beta
+
+    def _shares(self, log_scale: Tensor, batch: Batch) -> Tensor:
+        """What the rows' gradients are multiplied by."""
+        power = 2.0 * self.beta * log_scale.detach()
+        shares = (power - power.amax(1, keepdim=True)).exp()
+        if batch.weight is None:
+            return shares / shares.mean(1, keepdim=True)
+        weight = batch.weight.expand_as(shares)
+        return shares * weight.sum(1, keepdim=True) / (shares * weight).sum(1, keepdim=True)
 
     def forward(self, output: Tensor, batch: Batch) -> Tensor:
         """Evaluate it.
@@ -118,7 +138,11 @@ class StackGaussian(nn.Module):
             return error.square().mul(0.5).add(constant)
         mean, log_scale = output.unbind(-1)
         error = (mean - target) * (-log_scale).exp()
-        return error.square().mul(0.5).add(HALF_LOG_2_PI) + log_scale
+        losses = error.square().mul(0.5).add(HALF_LOG_2_PI) + log_scale
+        if self.beta == 0:
+            return losses
+        value = losses.detach()
+        return value + self._shares(log_scale, batch) * (losses - value)
 
     def with_gradient(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Evaluate it and its gradient by the output, in closed form.
@@ -143,7 +167,10 @@ class StackGaussian(nn.Module):
         error = (mean - batch.y) * rate
         square = error.square()
         losses = square.mul(0.5).add_(HALF_LOG_2_PI) + log_scale
-        return losses, torch.stack([error * rate, 1.0 - square], -1)
+        gradient = torch.stack([error * rate, 1.0 - square], -1)
+        if self.beta > 0:
+            gradient = gradient * self._shares(log_scale, batch).unsqueeze(-1)
+        return losses, gradient
 
 
 @dataclass(frozen=True)
@@ -196,7 +223,9 @@ def categorical(classes: np.ndarray) -> Likelihood:
     )
 
 
-def gaussian(noise_scale: float | str, y_scale: float, last_width: int) -> Likelihood:
+def gaussian(
+    noise_scale: float | str, y_scale: float, last_width: int, beta: float = 0.0
+) -> Likelihood:
     """Gaussian noise, of known, learned or varying standard deviation.
 
     Parameters
@@ -210,24 +239,27 @@ def gaussian(noise_scale: float | str, y_scale: float, last_width: int) -> Likel
         by the square root of it plus one: the prior of the noise is then log-normal of about the
         weights' prior deviation, whatever the width; undivided it would spread over many orders
         of magnitude.
+    beta : float, default=0.0
+        Of a heteroscedastic noise; see :class:`StackGaussian`.
 
     Returns
     -------
     Likelihood
     """
     # a noise that may vanish has no proper posterior where the network can meet all targets
-    log_scale, log_floor = math.log(y_scale), math.log(NOISE_FLOOR * y_scale)
+    log_scale = math.log(y_scale)
     if noise_scale == "learned":
         return Likelihood(
             1,
             StackGaussian(),
-            head=lambda net: SharedNoise(net, log_scale, log_floor),
+            head=lambda net: SharedNoise(net, log_scale, log_scale + math.log(NOISE_FLOOR)),
             half_normal={"log_scale": y_scale},
         )
     if noise_scale == "heteroscedastic":
         gain = 1.0 / math.sqrt(last_width + 1.0)
+        log_floor = log_scale + math.log(ROW_NOISE_FLOOR)
         return Likelihood(
-            2, StackGaussian(), head=lambda net: RowNoise(net, log_scale, log_floor, gain)
+            2, StackGaussian(beta=beta), head=lambda net: RowNoise(net, log_scale, log_floor, gain)
         )
     return Likelihood(1, StackGaussian(float(noise_scale)))
 

@@ -99,7 +99,11 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         widths = [] if self.module else check_hidden_layer_sizes(self.hidden_layer_sizes)
         # a prior that is divided by the width already needs no other division
         width = widths[-1] if widths and self.prior_scale != "fan_in" else 0
-        return gaussian(noise, spread / unit, width)
+        return gaussian(noise, spread / unit, width, self._beta())
+
+    def _beta(self) -> float:
+        """Hook: exponent of the variance by which rows' gradients are weighted in training."""
+        return 0.0
 
     # -- prediction -------------------------------------------------------------------------------
 
