@@ -35,21 +35,29 @@ def assert_same_weights(found, expected, rtol=0.0, atol=0.0):
 
 
 def torch_run(start, X, y, n_epochs, *, lr=0.01, cosine=True, precision=1.0, weight=None):
-    """One member by a plain torch loop: full batch, Adam with fresh moments."""
-    params = [p.clone().requires_grad_() for p in start]
-    optimizer = torch.optim.Adam(params, lr=lr)
+    """One member by a plain torch loop: full batch, Adam with fresh moments, centred columns.
+
+    The first bias that is stepped is that of the centred columns; the prior is on the other.
+    """
+    params = [p.clone() for p in start]
     X, y = torch.from_numpy(X), torch.from_numpy(y)
+    mean = X.mean(0)
+    params[1] += params[0] @ mean
+    params = [p.requires_grad_() for p in params]
+    optimizer = torch.optim.Adam(params, lr=lr)
     weight = torch.ones(len(X)).double() if weight is None else torch.from_numpy(weight)
     for epoch in range(n_epochs):
         if cosine:
             optimizer.param_groups[0]["lr"] = lr * (1 + np.cos(np.pi * epoch / n_epochs)) / 2
-        hidden = torch.tanh(X @ params[0].T + params[1])
+        hidden = torch.tanh((X - mean) @ params[0].T + params[1])
         losses = F.cross_entropy(hidden @ params[2].T + params[3], y, reduction="none")
-        prior = sum(p.square().sum() for p in params) * precision / 2
+        penalised = [params[0], params[1] - params[0] @ mean, *params[2:]]
+        prior = sum(p.square().sum() for p in penalised) * precision / 2
         optimizer.zero_grad()
         (((losses * weight).sum() + prior) / weight.sum()).backward()
         optimizer.step()
-    return [p.detach() for p in params]
+    weight, bias, *rest = [p.detach() for p in params]
+    return [weight, bias - weight @ mean, *rest]
 
 
 def member(params, i):

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from skbayes._engine.mapped import dense, rows_of, stays_on_host
 
+#: Entries of X whose columns are summed at a time
+_MEAN_BLOCK = 2**22
+
 
 class Batch(NamedTuple):
     """What one step sees.
@@ -71,6 +74,7 @@ class Rows(torch.utils.data.Dataset):
         self.y = None if y is None else to_tensor(y, device, _target_dtype(y, dtype))
         self.weight = None if weight is None else to_tensor(weight, device, dtype)
         self.mean_weight = 1.0 if weight is None else float(np.mean(weight))
+        self._means: Tensor | None = None
         #: Added to the targets, for every member its own, of shape (members, rows).
         self.offset: Tensor | None = None
         #: Weights of every member's own, of shape (members, rows), in place of the rows' weights.
@@ -86,6 +90,25 @@ class Rows(torch.utils.data.Dataset):
     def n_data(self) -> float:
         """Sum of the weights: the N of the posterior."""
         return self.n_rows * self.mean_weight
+
+    def column_means(self) -> Tensor:
+        """Weighted means of the columns.
+
+        Returns
+        -------
+        torch.Tensor of shape (features,)
+        """
+        if self._means is None:
+            # shares before the sum: that of large values may overflow
+            share = torch.full((self.n_rows,), 1.0 / self.n_rows, dtype=self.dtype)
+            share = share.to(self.device) if self.weight is None else self.weight / self.n_data
+            means = torch.zeros(self.n_features, device=self.device, dtype=self.dtype)
+            step = max(_MEAN_BLOCK // max(self.n_features, 1), 1)
+            for start in range(0, self.n_rows, step):
+                rows = torch.arange(start, min(start + step, self.n_rows))
+                means += share[start : start + step] @ self.take(rows).X
+            self._means = means
+        return self._means
 
     def split(self, n_held_back: int, generator: torch.Generator) -> tuple["Rows", "Rows"]:
         """Divide the rows at random.
@@ -106,7 +129,7 @@ class Rows(torch.utils.data.Dataset):
     def _subset(self, index: Tensor) -> "Rows":
         part = copy.copy(self)
         on_device = index.to(self.device)
-        part.n_rows = len(index)
+        part.n_rows, part._means = len(index), None
         if self._dense is not None:
             part._dense = self._dense[on_device]
         else:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from skbayes._engine.adversarial import AdversarialNet
+from skbayes._engine.centring import find_centring
 from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.rows import Rows
@@ -79,7 +80,9 @@ class DeepEnsembleMixin(EpochsMixin):
         self: Any, rows: Rows, likelihood: Likelihood, rng: np.random.RandomState, *, resume: bool
     ) -> dict[str, Any]:
         stack = self._build_stack(rows, likelihood, self.n_members, rng)
-        anchors = None
+        anchors, centring = None, find_centring(stack, rows)
+        if centring is not None and not self.anchored:
+            centring.leave()  # a fresh network bends where the rows are
         if self.anchored:
             anchors = draw_anchors(stack, self.prior_scale, likelihood, rng)
             if not resume:
@@ -91,7 +94,14 @@ class DeepEnsembleMixin(EpochsMixin):
             self._continue_from(stack, self.posterior_, likelihood)
         net_class = StackNet if self.adversarial_epsilon is None else self._adversarial(rows)
         trained = self._train_epochs(
-            stack, rows, likelihood, rng, self.max_iter, anchors=anchors, net_class=net_class
+            stack,
+            rows,
+            likelihood,
+            rng,
+            self.max_iter,
+            anchors=anchors,
+            centring=centring,
+            net_class=net_class,
         )
         fitted = {**trained, "posterior_": Posterior(trained["net_"].module_)}
         if anchors is not None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skbayes._engine.build import build_net, hold_back, prior_precisions
+from skbayes._engine.centring import Centring
 from skbayes._engine.moments import restore_optimizer
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Rows, count_batches
@@ -49,6 +50,7 @@ class EpochsMixin:
         epochs: int | str,
         *,
         anchors: Mapping[str, Tensor] | None = None,
+        centring: Centring | None = None,
         net_class: type[StackNet] = StackNet,
         optimizer: str = "adam",
         optimizer_state: Mapping[int, Mapping[str, Any]] | None = None,
@@ -65,11 +67,14 @@ class EpochsMixin:
             epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // count_batches(len(train_rows), batch_size)))
         if self.learning_rate == "cosine" and epochs > 0:
             callbacks.append(LRScheduler(CosineAnnealingLR, T_max=epochs))
+        kind = OPTIMIZERS[optimizer]
+        if centring is not None:
+            kind = centring.optimizer(kind)
         net = build_net(
             stack,
             likelihood.criterion,
             # one fused kernel for all tensors, where the device has it
-            partial(OPTIMIZERS[optimizer], fused=rows.device.type in ("cpu", "cuda")),
+            partial(kind, fused=rows.device.type in ("cpu", "cuda")),
             train_rows,
             batch_size=min(batch_size, len(train_rows)),
             max_epochs=epochs,

@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
+from skbayes._engine.centring import find_centring, in_coordinates
 from skbayes._engine.moments import optimizer_state
 from skbayes._engine.posterior import Posterior
 from skbayes._engine.replay import Replay
@@ -188,6 +189,9 @@ class EnsembleFilterMixin(EpochsMixin):
         check_pairs(self, len(rows), likelihood)
         stack = self._build_stack(rows, likelihood, self.n_members, rng)
         unit = self.initial_spread_ if resume else _inflation.spread(dict(stack.named_parameters()))
+        centring = find_centring(stack, rows)
+        if centring is not None and not self.anchored:
+            centring.leave()  # a fresh network bends where the rows are
         anchors = self._anchor(stack, rows, likelihood, rng, resume) if self.anchored else None
         if resume:
             self._continue_from(stack, self.posterior_, likelihood)
@@ -195,16 +199,21 @@ class EnsembleFilterMixin(EpochsMixin):
             draw_bootstrap(rows, self.n_members, rng)
         stack.to(rows.device)
         moved = {name: p for name, p in stack.named_parameters() if p.requires_grad}
-        before = {name: p.detach().clone() for name, p in moved.items()}
         inflates = resume and self.inflation is not None
+        before: dict[str, Tensor] = {}
+        if inflates:
+            with in_coordinates(centring):
+                before = {name: p.detach().clone() for name, p in moved.items()}
         # drawn in any case, so that what is set does not change the stream after it
         noise = make_generator(rng, rows.device) if inflates else None
         if inflates and not is_after(self):
-            self._inflate(moved, before, unit, rows, noise)
+            with in_coordinates(centring):
+                self._inflate(moved, before, unit, rows, noise)
         train = self._train_members if self.localization == "mode" else self._train_mean
         trained = train(stack, rows, likelihood, rng, unit, anchors, resume)
         if inflates and is_after(self):
-            self._inflate(moved, before, unit, rows, noise)
+            with in_coordinates(centring):
+                self._inflate(moved, before, unit, rows, noise)
         fitted = {
             **trained,
             "posterior_": Posterior(stack),
@@ -330,14 +339,17 @@ class EnsembleFilterMixin(EpochsMixin):
                 b.copy_(stack.get_buffer(name)[:1])
         trained = self._descend(mean, rows, likelihood, rng, anchors, resume)
         with torch.no_grad():
+            if not resume:
+                for name, p in stack.named_parameters():
+                    anomaly = torch.empty_like(p).normal_(generator=noise)
+                    scale = FIRST_ANOMALY * unit[name] if p.requires_grad else 0.0
+                    p.copy_(scale * (anomaly - anomaly.mean(0)))
+                centring = find_centring(stack, rows)
+                if centring is not None:
+                    centring.leave()
             for name, p in stack.named_parameters():
                 now = mean.get_parameter(name).detach()
-                if resume:
-                    p.add_(now - centre[name])
-                    continue
-                anomaly = torch.empty_like(p).normal_(generator=noise)
-                scale = FIRST_ANOMALY * unit[name] if p.requires_grad else 0.0
-                p.copy_(now + scale * (anomaly - anomaly.mean(0)))
+                p.add_(now - centre[name] if resume else now)
             for name, b in stack.named_buffers():
                 b.copy_(mean.get_buffer(name).expand_as(b))
         return trained
@@ -359,6 +371,7 @@ class EnsembleFilterMixin(EpochsMixin):
             rng,
             self._plan_epochs(len(rows), resume),
             anchors=anchors,
+            centring=find_centring(stack, rows),
             optimizer=self.optimizer,
             optimizer_state=kept,
             batch_size=self._batch_rows(len(rows)),
