@@ -1,5 +1,7 @@
 """The variational autoencoder against closed forms, above all probabilistic PCA."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -78,7 +80,8 @@ def test_samples_of_ppca_have_its_covariance():
 
 @pytest.mark.parametrize("q", [2, 5])
 def test_trained_linear_vae_reaches_ppca(q):
-    vae = VAE(q, (), noise="shared", max_iter=2500, learning_rate_init=0.02, random_state=0)
+    vae = VAE(q, (), noise="shared", max_iter=2500, batch_size=178, random_state=0)
+    vae.set_params(learning_rate_init=0.02)
     best = PCA(q).fit(WINE).score(WINE)
     reached = vae.fit(WINE).score(WINE)
     # PCA divides by n - 1, hence the model of maximum likelihood may even be a little above it
@@ -146,10 +149,10 @@ def test_learned_noise_is_per_feature():
     rng = np.random.RandomState(0)
     z = rng.normal(size=(400, 1))
     X = z * [1.0, 1.0, 1.0] + rng.normal(size=(400, 3)) * [0.1, 0.3, 0.8]
-    vae = VAE(1, (), max_iter=1500, learning_rate_init=0.02, random_state=0).fit(X)
+    vae = VAE(1, (), max_iter=1500, batch_size=400, learning_rate_init=0.02, random_state=0).fit(X)
     # the standard error of a variance of n rows is sqrt(2 / n) = 7 %; 4 of them
     np.testing.assert_allclose(vae.noise_variance_[1:], [0.09, 0.64], rtol=0.28)
-    shared = clone(vae).set_params(noise="shared").fit(X)
+    shared = clone(vae).set_params(noise="shared", max_iter=10).fit(X)
     assert np.ptp(shared.noise_variance_) == 0
 
 
@@ -298,14 +301,10 @@ def test_learner_teaches_the_detector(tumours):
     from skbayes.active import ActiveLearner
 
     X, y = tumours
-    detector = VAEAnomalyDetector(max_iter=40, random_state=0).fit(X)
+    detector = VAEAnomalyDetector(n_members=2, max_iter=40, random_state=0).fit(X)
     before, density = auc(detector, X, y), detector.log_density(X)
     for acquisition in ("most_anomalous", "least_certain"):
-        learner = ActiveLearner(
-            VAEAnomalyDetector(max_iter=40, random_state=0).fit(X),
-            acquisition=acquisition,
-            random_state=0,
-        )
+        learner = ActiveLearner(deepcopy(detector), acquisition=acquisition, random_state=0)
         first, _ = learner.query(X, n_instances=5)
         measure = (
             -detector.score_samples(X)

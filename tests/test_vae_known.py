@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import scale
@@ -292,13 +293,11 @@ def test_relevance_prior_recovers_the_dimension(q):
     rng = np.random.RandomState(q)
     W, _ = np.linalg.qr(rng.normal(size=(15, q)))
     X = rng.normal(size=(600, q)) * np.linspace(3, 1.5, q) @ W.T + 0.5 * rng.normal(size=(600, 15))
-    wide = VAE(
-        8, (), prior="ard", noise="shared", max_iter=800, learning_rate_init=0.05, random_state=0
-    ).fit(X)
+    wide = VAE(8, (), prior="ard", noise="shared", max_iter=500, random_state=0)
+    wide.set_params(learning_rate_init=0.05).fit(X)
     assert len(wide.active_components_) == q
     # and with no less of a likelihood than the model of the right width
-    right = VAE(q, (), noise="shared", max_iter=600, learning_rate_init=0.02, random_state=0)
-    assert abs(wide.score(X) - right.fit(X).score(X)) < 0.1
+    assert abs(wide.score(X) - PCA(q).fit(X).score(X)) < 0.1
     np.testing.assert_allclose(wide.noise_variance_, 0.25, rtol=0.1)
 
 
