@@ -141,7 +141,7 @@ def test_iwae_is_above_the_bound_and_rises_with_the_number_of_samples():
 
 def test_members_density_is_their_mean_density():
     vae = VAE(2, (8,), n_members=3, max_iter=20, n_importance=1, random_state=0).fit(WINE)
-    members = vae._member_scores(WINE, "iwae")
+    (members,) = vae._member_scores(WINE, "iwae")
     np.testing.assert_allclose(vae.score_samples(WINE), np.log(np.exp(members).mean(0)))
 
 

@@ -171,7 +171,7 @@ class CodesMixin:
         """Draw rows from the model: a member, a code, noise around the decoded code.
 
         Codes are draws of the prior; ``criterion="mse"``, which has none, takes codes of training
-        rows.
+        rows, of the members whose decoded codes the score compares with.
 
         Parameters
         ----------
@@ -195,7 +195,10 @@ class CodesMixin:
         rng = new_random_state(random_state)
         vae, posterior = self._module, self.posterior_
         generator = make_generator(rng, posterior.device)
-        member = rng.randint(posterior.n_draws, size=n_samples)
+        n_members = (
+            len(self._reference["centres"]) if self.criterion == "mse" else posterior.n_draws
+        )
+        member = rng.randint(n_members, size=n_samples)
         rows = np.empty((n_samples, self.n_features_in_))
         step = 2**16 // posterior.n_draws + 1  # every member decodes every row
         with torch.no_grad():

@@ -180,8 +180,9 @@ class ContributionsMixin(ScoresMixin):
         module = cast(StackedVAE, posterior.module)
         reference = self._references(term)
         out = np.empty(rows.shape)
+        cells = self._cells_of(term, reference, pairs=term == "mixture")
         with torch.no_grad():
-            for where, block in row_blocks(posterior, rows, self._cells_of(term, reference)):
+            for where, block in row_blocks(posterior, rows, cells):
                 if term == "reconstruction":
                     parts = reconstruction_parts(module, block)
                 else:

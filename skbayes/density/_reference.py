@@ -37,7 +37,7 @@ class Reference(NamedTuple):
     Attributes
     ----------
     centres : torch.Tensor of shape (members, centres, features)
-        Decoded codes.
+        Decoded codes, of all members or the first.
     codes, code_logvars : torch.Tensor of shape (members, centres, components)
         Codes and the logarithms of their variances.
     shift, whitener : torch.Tensor of shapes (members, 1, components), (members, components, width)
@@ -102,6 +102,7 @@ def make_reference(
     scores: Iterable[str],
     n_cells: int,
     rng: np.random.RandomState,
+    n_members: int | None = None,
 ) -> Reference:
     """Keep of training rows what scores need.
 
@@ -115,6 +116,8 @@ def make_reference(
         Rows that fit the memory budget.
     rng : numpy.random.RandomState
         Chooses rows where there are too many.
+    n_members : int, optional
+        Number of members whose decoded codes are kept; all by default.
 
     Returns
     -------
@@ -136,7 +139,7 @@ def make_reference(
         kept: dict[str, Tensor] = {}
         if "centres" in needs:
             parts = few.split(max(n_cells, 1), dim=1)
-            kept["centres"] = torch.cat([vae.decode(part) for part in parts], 1)
+            kept["centres"] = torch.cat([vae.decode(part)[:n_members] for part in parts], 1)
         if "codes" in needs:
             kept["codes"] = few
         if "code_logvars" in needs:

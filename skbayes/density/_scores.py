@@ -9,6 +9,7 @@ from torch import Tensor
 from skbayes.density._criteria import encoder_log_prob
 from skbayes.density._reference import Reference
 from skbayes.nn import StackedVAE, mixture_of
+from skbayes.nn._likelihoods import ROWS_AT_ONCE
 
 #: Number of training codes that a row's code is compared with.
 N_NEIGHBOURS = 5
@@ -226,8 +227,7 @@ def mixture(
     :func:`reconstruction`.
     """
     assert reference.centres is not None
-    terms = vae.likelihood.pairwise(X, vae.distribution(reference.centres))
-    return torch.logsumexp(terms, -1) - math.log(terms.shape[-1])
+    return vae.likelihood.mixture(X, vae.distribution(reference.centres))
 
 
 def aggregate(
@@ -274,12 +274,15 @@ def code_density(
     assert reference.shift is not None and reference.whitener is not None
     code = vae.encode(X)[0][: len(reference.means)]
     white = (code - reference.shift) @ reference.whitener
-    # (members, gaussians, rows, width)
-    scaled = white.unsqueeze(1) @ reference.roots - (reference.means.unsqueeze(2) @ reference.roots)
     stretch = reference.roots.diagonal(dim1=-2, dim2=-1).log().sum(-1) + reference.log_weights
     constant = 0.5 * white.shape[-1] * math.log(2 * math.pi)
-    terms = stretch.unsqueeze(-1) - 0.5 * scaled.square().sum(-1) - constant
-    return torch.logsumexp(terms, 1)
+    middles = reference.means.unsqueeze(2) @ reference.roots
+    parts = []
+    for rows in white.split(ROWS_AT_ONCE, 1):
+        scaled = rows.unsqueeze(1) @ reference.roots - middles  # (members, gaussians, rows, width)
+        terms = stretch.unsqueeze(-1) - 0.5 * scaled.square().sum(-1) - constant
+        parts.append(torch.logsumexp(terms, 1))
+    return torch.cat(parts, 1)
 
 
 Score = Callable[[StackedVAE, Tensor, Tensor, int, Reference], Tensor]

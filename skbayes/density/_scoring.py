@@ -19,6 +19,37 @@ from skbayes.nn import StackedVAE
 LOWEST_SCORE = -1e100
 
 
+class EncodedOnce:
+    """An autoencoder that encodes the same rows once, however many scores ask.
+
+    Parameters
+    ----------
+    vae : StackedVAE
+    """
+
+    def __init__(self, vae: Any) -> None:
+        self._vae = vae
+        self._last: Any = (None, None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._vae, name)
+
+    def encode(self, X: torch.Tensor) -> Any:
+        """Mean and log-variance of the codes; as the autoencoder's.
+
+        Parameters
+        ----------
+        X : torch.Tensor
+
+        Returns
+        -------
+        tuple of torch.Tensor
+        """
+        if self._last[0] is not X:
+            self._last = (X, self._vae.encode(X))
+        return self._last[1]
+
+
 class ScoresMixin:
     """Scores of an estimator with a stacked autoencoder in ``posterior_``."""
 
@@ -53,8 +84,9 @@ class ScoresMixin:
         noise = torch.empty(shape, dtype=torch.float64).normal_(generator=generator)
         return noise.to(posterior.device, posterior.dtype)
 
-    def _references(self, score: str) -> Reference:
-        missing = NEEDS.get(score, frozenset()) - self._reference.keys()
+    def _references(self, *scores: str) -> Reference:
+        needed = frozenset().union(*(NEEDS.get(score, frozenset()) for score in scores))
+        missing = needed - self._reference.keys()
         if missing:
             raise ValueError(
                 f"score_method={self.score_method!r} needs {sorted(missing)} of the training rows, "
@@ -62,11 +94,17 @@ class ScoresMixin:
             )
         return Reference.from_arrays(self._reference, self.posterior_)
 
-    def _cells_of(self, score: str, reference: Reference) -> int:
-        """Rows whose intermediate results fit the memory budget, of one sample of a code."""
+    def _cells_of(self, score: str, reference: Reference, pairs: bool = False) -> int:
+        """Rows whose intermediate results fit the memory budget, of one sample of a code.
+
+        Mixtures of Gaussians go through the rows in small blocks of their own; with ``pairs`` all
+        pairs of rows and centres are held.
+        """
         module = cast(StackedVAE, self.posterior_.module)
         width = module.width
-        if score in {"mixture", "neighbours", "aggregate"}:
+        pairs |= score in {"neighbours", "aggregate"}
+        pairs |= score == "mixture" and module.likelihood_name != "gaussian"
+        if pairs:
             held = reference.centres if reference.centres is not None else reference.codes
             assert held is not None
             width = max(width, held.shape[1])
@@ -74,39 +112,42 @@ class ScoresMixin:
                 width *= max(module.n_components, module.n_features)
         elif score == "jacobian":
             width *= module.n_components
-        elif score == "code_density":
-            assert reference.means is not None
-            width = max(width, reference.means.shape[1] * module.n_components)
         return max(1, cells_that_fit(self.posterior_, width))
 
-    def _member_scores(self, X: Any, score: str) -> np.ndarray:
-        """Score of every member that has it, of shape (members, rows), float64 and finite."""
-        posterior, function = self.posterior_, SCORES[score]
-        reference = self._references(score)
-        noise = self._code_noise(self.n_importance if score in DRAWING else 1)
-        cells = self._cells_of(score, reference)
-        n_samples = min(noise.shape[1], max(1, cells // MIN_ROWS))
-        parts = []
+    def _member_scores(self, X: Any, *scores: str) -> list[np.ndarray]:
+        """Scores of every member that has them, each of shape (members, rows), float64, finite."""
+        posterior = self.posterior_
+        reference = self._references(*scores)
+        noise, cells, n_samples = {}, [], {}
+        for score in scores:
+            noise[score] = self._code_noise(self.n_importance if score in DRAWING else 1)
+            fit = self._cells_of(score, reference)
+            n_samples[score] = min(noise[score].shape[1], max(1, fit // MIN_ROWS))
+            cells.append(fit // n_samples[score])
+        parts: list[list[np.ndarray]] = [[] for _ in scores]
         with torch.no_grad():
-            for _, block in row_blocks(posterior, X, cells // n_samples):
-                module = cast(StackedVAE, posterior.module)
-                values = function(module, block, noise, n_samples, reference)
-                parts.append(values.double().cpu().numpy())
+            for _, block in row_blocks(posterior, X, min(cells)):
+                module = cast(StackedVAE, EncodedOnce(posterior.module))
+                for part, score in zip(parts, scores, strict=True):
+                    values = SCORES[score](module, block, noise[score], n_samples[score], reference)
+                    part.append(values.double().cpu().numpy())
         # rows so far away that a square overflows: the lowest score there is, not a NaN
-        out = np.concatenate(parts, axis=1)
-        return np.maximum(np.nan_to_num(out, nan=LOWEST_SCORE), LOWEST_SCORE)
+        return [
+            np.maximum(np.nan_to_num(np.concatenate(part, 1), nan=LOWEST_SCORE), LOWEST_SCORE)
+            for part in parts
+        ]
 
     def _sum_of(self, X: Any, terms: tuple[str, ...]) -> np.ndarray:
         """Sum of scores, each the mean over its members."""
-        return np.sum([self._member_scores(X, term).mean(axis=0) for term in terms], axis=0)
+        return np.sum([values.mean(axis=0) for values in self._member_scores(X, *terms)], axis=0)
 
     def _log_density(self, X: Any, score: str) -> np.ndarray:
         """Log of the members' mean density."""
-        members = self._member_scores(X, score)
+        (members,) = self._member_scores(X, score)
         return np.logaddexp.reduce(members, axis=0) - math.log(len(members))
 
     def log_density(self, X: Any) -> np.ndarray:
-        """Log-density of rows: the score, if that is one, else the mixture's.
+        """Log-density of rows: the score, if that is one, else the first two members' mixture.
 
         Parameters
         ----------

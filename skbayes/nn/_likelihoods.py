@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LOG_TWO_PI = math.log(2 * math.pi)
+#: Rows that are compared with all centres at once: what is held stays in the cache.
+ROWS_AT_ONCE = 32
 
 
 class Decoded(NamedTuple):
@@ -87,6 +89,40 @@ class Gaussian:
         constant = (variance.log() + LOG_TWO_PI).sum(-1)  # (members, 1)
         lengths = a.square().sum(-1, keepdim=True) + (b.square().sum(-1) + constant).unsqueeze(1)
         return torch.baddbmm(lengths, a, b.mT, beta=-0.5)
+
+    def mixture(self, x: Tensor, decoded: Decoded) -> Tensor:
+        """Log-density of rows under the equal mixture over decoded centres.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (rows, features)
+        decoded : Decoded
+            Of ``centres`` rows.
+
+        Returns
+        -------
+        torch.Tensor of shape (members, rows)
+        """
+        n_centres = decoded.location.shape[1]
+        if type(self) is not Gaussian:
+            return torch.logsumexp(self.pairwise(x, decoded), -1) - math.log(n_centres)
+        # as pairwise has it; what is the centres' own is computed once, the rest in place
+        location, variance, _ = decoded
+        middle = location.mean(1, keepdim=True)
+        root = variance.sqrt()
+        centres = (location - middle) / root
+        lengths = centres.square().sum(-1) + (variance.log() + LOG_TWO_PI).sum(-1)
+        offset, centres = (-0.5 * lengths).unsqueeze(1), centres.mT.contiguous()
+        # below, exp is subnormal: next to nothing, in many times the time
+        least = math.log(torch.finfo(location.dtype).tiny) + 1.0
+        parts = []
+        for rows in x.split(ROWS_AT_ONCE):
+            own = (rows - middle) / root
+            terms = torch.baddbmm(offset, own, centres)  # (members, rows, centres)
+            top = terms.amax(-1, keepdim=True)
+            total = terms.sub_(top).clamp_min_(least).exp_().sum(-1).log_()
+            parts.append(total + top.squeeze(-1) - 0.5 * own.square().sum(-1))
+        return torch.cat(parts, 1) - math.log(n_centres)
 
     def expected(self, x: Tensor, decoded: Decoded, share: Tensor) -> Tensor:
         """Log-density of every feature, averaged over decoded centres.

@@ -242,16 +242,17 @@ class StackedVAE(nn.Module):
         Parameters
         ----------
         location : torch.Tensor of shape (members, rows, features)
-            From :meth:`decode`.
+            From :meth:`decode`; of the first members only, if it has fewer.
 
         Returns
         -------
         Decoded
         """
+        first = slice(len(location))
         dof = None
         if self.likelihood_name == "student_t":
-            dof = 1.0 + self.log_dof.clamp(-10.0, 10.0).exp().unsqueeze(-1)
-        return Decoded(location, self.noise_var(), dof)
+            dof = 1.0 + self.log_dof[first].clamp(-10.0, 10.0).exp().unsqueeze(-1)
+        return Decoded(location, self.noise_var()[first], dof)
 
     def log_likelihood(self, X: Tensor, location: Tensor) -> Tensor:
         """Log-density of rows given a decoder's output.
