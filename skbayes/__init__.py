@@ -2,7 +2,7 @@
 
 from skbayes._draws import predict_uncertainty, sample_proba
 from skbayes._persistence import load, save
-from skbayes.density import VAE, GaussianMixtureClassifier, VAEAnomalyDetector
+from skbayes.density import VAE, GaussianMixtureClassifier, TwoStageVAE, VAEAnomalyDetector
 from skbayes.supervised import (
     ConstantSGDClassifier,
     ConstantSGDRegressor,
@@ -37,6 +37,7 @@ __all__ = [
     "SGHMCRegressor",
     "SGLDClassifier",
     "SGLDRegressor",
+    "TwoStageVAE",
     "VAEAnomalyDetector",
     "load",
     "predict_uncertainty",

@@ -20,6 +20,7 @@ from skbayes import (
     SGHMCRegressor,
     SGLDClassifier,
     SGLDRegressor,
+    TwoStageVAE,
     VAEAnomalyDetector,
 )
 
@@ -45,7 +46,11 @@ REGRESSORS = [
     DeepEnsembleFilterRegressor((20,), n_members=3, init_epochs=100, warm_epochs=40),
 ]
 SEMI_SUPERVISED = [GaussianMixtureClassifier()]
-DENSITIES = [VAE(max_iter=5), VAEAnomalyDetector(max_iter=5)]
+DENSITIES = [
+    VAE(max_iter=5),
+    VAEAnomalyDetector(max_iter=5),
+    TwoStageVAE(max_iter=5, second_max_iter=5),
+]
 NETWORKS = [*CLASSIFIERS, *REGRESSORS, *DENSITIES]
 ESTIMATORS = [*NETWORKS, *SEMI_SUPERVISED]
 

@@ -26,6 +26,7 @@ N_CHECKS = {
     "GaussianMixtureClassifier": 55,
     "VAE": 47,
     "VAEAnomalyDetector": 53,
+    "TwoStageVAE": 47,
 }
 
 

@@ -17,6 +17,7 @@ from skbayes.density._head import LabelHead
 from skbayes.density._objective import LIKELIHOOD_BASED, Settings
 from skbayes.density._reference import MAX_NUMBERS
 from skbayes.density._robust import TRIM, screen, spread_of_kept
+from skbayes.density._stream import StreamMixin
 
 #: Most training rows that tell the scale of the decoded codes.
 MAX_DECODED = 4096
@@ -29,7 +30,7 @@ RANKING_BETA = 0.01
 ASKING_PRIOR = frozenset({"elbo", "iwae", "latent", "jacobian"})
 
 
-class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
+class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, StreamMixin, BaseVAE):
     r"""Anomaly detector that scores rows by a variational autoencoder.
 
     The autoencoder models the training rows (:class:`VAE` says how); rows that it gives a low score
@@ -122,8 +123,8 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
     contamination : float or "auto", default="auto"
         Share of the training rows that ``predict`` calls anomalous, in (0, 0.5]. ``"auto"`` is 0.1.
     max_iter : int or "auto", default="auto"
-        Number of passes through the data; ``"auto"`` makes about 1000 steps of them, whatever the
-        number of rows.
+        Number of passes through the data; ``"auto"`` makes about 1000 steps of them (300 with
+        ``image_shape``), whatever the number of rows.
     learning_rate_init : float, default=0.003
         Rate of Adam at the start; it falls to zero along a cosine.
     batch_size : int, default=128
@@ -198,8 +199,9 @@ class VAEAnomalyDetector(OutlierMixin, ContributionsMixin, BaseVAE):
     True
     """
 
-    # the noise of images is left to fall slowly, too: codes keep their weight in the score
-    _image_noise_rate = 1.0
+    # the noise of images is left to fall slowly, too: codes keep their weight in the score; and
+    # more steps than these rank images no better
+    _noise_rates, _auto_steps = (1.0, 1.0), (1000, 300)
     _parameter_constraints: ClassVar[dict[str, list]] = {
         **BaseVAE._parameter_constraints,
         "robust": ["boolean"],

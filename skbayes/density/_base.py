@@ -34,18 +34,19 @@ from skbayes.density._networks import Shape, build_networks, check_image_shape, 
 from skbayes.density._objective import AUTO_BETA, Settings
 from skbayes.density._reference import make_reference
 from skbayes.density._scoring import ScoresMixin
-from skbayes.density._stream import StreamMixin, joined
+from skbayes.density._stream import joined
 from skbayes.density._training import add_parts, fill_in_noise, learns_noise, make_net
 from skbayes.nn import ACTIVATIONS, LIKELIHOODS, RelevancePrior, StackedVAE
 
-#: Optimizer steps that ``max_iter="auto"`` aims at, whatever the number of rows.
-AUTO_STEPS = 1000
+#: Optimizer steps that ``max_iter="auto"`` aims at, whatever the number of rows: of tables and of
+#: images.
+AUTO_STEPS = (1000, 1000)
 #: Smallest standard deviation of the output, in units of the columns' mean spread: a constant
 #: column would otherwise have an infinite density.
 NOISE_FLOOR = 0.02
-#: How many times faster the logarithm of the noise of images moves than a weight: their noise falls
-#: by orders of magnitude, which the steps of a fit are too few for.
-IMAGE_NOISE_RATE = 5.0
+#: How many times faster the logarithm of the noise moves than a weight, of tables and of images: of
+#: these it falls by orders of magnitude, which the steps of a fit are too few for.
+NOISE_RATES = (1.0, 5.0)
 #: Members that the mixture over decoded codes is made of where it is a term of a ranking, or not
 #: part of the score: two do as well as four there, in half the time.
 N_MIXED = 2
@@ -55,7 +56,6 @@ ACTIVE = 0.01
 
 
 class BaseVAE(
-    StreamMixin,
     CodesMixin,
     ScoresMixin,
     StackEstimatorMixin,
@@ -111,7 +111,8 @@ class BaseVAE(
         "verbose": ["verbose"],
     }
 
-    _image_noise_rate = IMAGE_NOISE_RATE
+    # what subclasses have otherwise
+    _noise_floor, _noise_rates, _auto_steps = NOISE_FLOOR, NOISE_RATES, AUTO_STEPS
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Any:
@@ -189,7 +190,8 @@ class BaseVAE(
         if stream is not None:
             max_iter = 1
         elif max_iter == "auto":
-            max_iter = max(1, round(AUTO_STEPS / math.ceil(len(train_rows) / batch_size)))
+            n_steps = self._auto_steps[image_shape is not None]
+            max_iter = max(1, round(n_steps / math.ceil(len(train_rows) / batch_size)))
         net = make_net(
             stack,
             settings,
@@ -315,8 +317,8 @@ class BaseVAE(
             hidden_layer_sizes,
             activation=self.activation,
             per_feature_noise=noise == "per_feature",
-            noise_floor=NOISE_FLOOR * unit if learned else 0.0,
-            noise_rate=1.0 if image_shape is None else self._image_noise_rate,
+            noise_floor=self._noise_floor * unit if learned else 0.0,
+            noise_rate=self._noise_rates[image_shape is not None],
             likelihood=self.likelihood,
             generator=make_generator(rng),
             dtype=dtype,

@@ -167,7 +167,9 @@ class CodesMixin:
         path = path.reshape(len(first), int(n_steps), -1)
         return path[0] if single else path
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
+    def sample(
+        self, n_samples: int = 1, random_state: Any = None, *, add_noise: bool = True
+    ) -> np.ndarray:
         """Draw rows from the model: a member, a code, noise around the decoded code.
 
         Codes are draws of the prior; ``criterion="mse"``, which has none, takes codes of training
@@ -179,6 +181,8 @@ class CodesMixin:
             Number of rows.
         random_state : int, RandomState instance or None, default=None
             Determines the draws.
+        add_noise : bool, default=True
+            Whether rows are draws of the model, or the means of rows given drawn codes.
 
         Returns
         -------
@@ -205,7 +209,11 @@ class CodesMixin:
             for start in range(0, n_samples, step):
                 chosen = member[start : start + step]
                 location = self._drawn_locations(len(chosen), rng, generator)
-                drawn = vae.likelihood.draw(vae.distribution(location), generator)
+                decoded = vae.distribution(location)
+                if add_noise:
+                    drawn = vae.likelihood.draw(decoded, generator)
+                else:
+                    drawn = vae.likelihood.mean(decoded)
                 picked = drawn[torch.as_tensor(chosen), torch.arange(len(chosen))]
                 rows[start : start + len(chosen)] = picked.double().cpu().numpy()
         return rows

@@ -50,6 +50,20 @@ class EncodedOnce:
         return self._last[1]
 
 
+def finite(scores: np.ndarray) -> np.ndarray:
+    """Give rows so far away that a square overflows the lowest score there is, not a NaN.
+
+    Parameters
+    ----------
+    scores : ndarray
+
+    Returns
+    -------
+    ndarray
+    """
+    return np.maximum(np.nan_to_num(scores, nan=LOWEST_SCORE), LOWEST_SCORE)
+
+
 class ScoresMixin:
     """Scores of an estimator with a stacked autoencoder in ``posterior_``."""
 
@@ -131,11 +145,7 @@ class ScoresMixin:
                 for part, score in zip(parts, scores, strict=True):
                     values = SCORES[score](module, block, noise[score], n_samples[score], reference)
                     part.append(values.double().cpu().numpy())
-        # rows so far away that a square overflows: the lowest score there is, not a NaN
-        return [
-            np.maximum(np.nan_to_num(np.concatenate(part, 1), nan=LOWEST_SCORE), LOWEST_SCORE)
-            for part in parts
-        ]
+        return [finite(np.concatenate(part, 1)) for part in parts]
 
     def _sum_of(self, X: Any, terms: tuple[str, ...]) -> np.ndarray:
         """Sum of scores, each the mean over its members."""

@@ -90,6 +90,7 @@ def make_net(
     prior_sampler: Callable[..., Any] | None = None,
     valid_rows: Rows | None = None,
     verbose: int = 0,
+    net_class: type[VAENet] = VAENet,
 ) -> StackNet:
     """Make the net that trains an autoencoder.
 
@@ -113,6 +114,7 @@ def make_net(
         A user's prior.
     valid_rows : Rows, optional
     verbose : int, default=0
+    net_class : type, default=VAENet
 
     Returns
     -------
@@ -146,7 +148,7 @@ def make_net(
         valid_rows=valid_rows,
         verbose=verbose,
         on_step=on_step,
-        net_class=VAENet,
+        net_class=net_class,
     )
     rate.start(net)
     net.module_.noise_generator = make_generator(rng, rows.device)

@@ -9,9 +9,10 @@ from skbayes.density._allowed import is_density, why_not
 from skbayes.density._base import BaseVAE
 from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._scores import DENSITIES
+from skbayes.density._stream import StreamMixin
 
 
-class VAE(DensityMixin, ContributionsMixin, BaseVAE):
+class VAE(DensityMixin, ContributionsMixin, StreamMixin, BaseVAE):
     r"""Variational autoencoder: a density estimator, and a transformer to codes.
 
     The model is :math:`z \sim \mathcal N(0, I)`, :math:`x \mid z \sim \mathcal N(f(z),
