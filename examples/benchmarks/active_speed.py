@@ -142,7 +142,7 @@ def batch_bald_query(n_rows=10**4, n_classes=10, n_draws=20, n_instances=10):
     print(f"BatchBALD of {n_instances}: {n_rows} rows x {n_classes} classes x {n_draws} draws")
     rng = np.random.RandomState(0)
     logits = 2 * rng.normal(size=(1, n_rows, n_classes))
-    logits = logits + 0.85 * rng.normal(size=(n_draws, n_rows, n_classes))
+    logits = logits + 0.9 * rng.normal(size=(n_draws, n_rows, n_classes))
     draws = np.exp(logits)
     draws /= draws.sum(axis=-1, keepdims=True)
     unit = None

@@ -1,13 +1,13 @@
-"""Bayesian optimisation under modAL's names: formulas, utilities of an optimizer, strategies."""
+"""Bayesian optimisation under modAL's names: utilities of an optimizer, and strategies."""
 
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 from sklearn.exceptions import NotFittedError
 
 from skbayes._draws import find_method, transform_through
 from skbayes.active._blocks import map_blocks
+from skbayes.active._gaussian_formulas import EI, PI, UCB, gain_of
 from skbayes.active._improvement import (
     confidence_bound,
     expected_improvement,
@@ -16,97 +16,6 @@ from skbayes.active._improvement import (
 )
 from skbayes.active._rows import count_rows
 from skbayes.active._selection import select
-
-
-def PI(mean: Any, std: Any, max_val: Any, tradeoff: float, maximize: bool = True) -> np.ndarray:
-    r"""Probability of improvement of a Gaussian, :math:`\Phi((\mu - best - t) / \sigma)`.
-
-    Parameters
-    ----------
-    mean : array-like of shape (n_samples,)
-        Predicted values.
-    std : array-like of shape (n_samples,)
-        Their standard deviations; where it is 0, the probability is 0 or 1.
-    max_val : float
-        Best value so far.
-    tradeoff : float
-        Least improvement that counts.
-    maximize : bool, default=True
-        Whether large values are sought, or small ones.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-
-    Examples
-    --------
-    >>> from skbayes.active.acquisition import PI
-    >>> PI([1.0, 2.0], [1.0, 1.0], 1.0, 0.0).round(3)
-    array([0.5  , 0.841])
-    """
-    gain, std = _gain(mean, std, max_val, tradeoff, maximize)
-    z = np.divide(gain, std, out=np.where(gain > 0, np.inf, -np.inf), where=std > 0)
-    return ndtr(z)
-
-
-def EI(mean: Any, std: Any, max_val: Any, tradeoff: float, maximize: bool = True) -> np.ndarray:
-    r"""Expected improvement of a Gaussian, :math:`g \Phi(g/\sigma) + \sigma \varphi(g/\sigma)`.
-
-    Parameters
-    ----------
-    mean : array-like of shape (n_samples,)
-        Predicted values.
-    std : array-like of shape (n_samples,)
-        Their standard deviations; where it is 0, what remains is the gain itself.
-    max_val : float
-        Best value so far.
-    tradeoff : float
-        Least improvement that counts.
-    maximize : bool, default=True
-        Whether large values are sought, or small ones.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-
-    Examples
-    --------
-    >>> from skbayes.active.acquisition import EI
-    >>> EI([1.0, 2.0], [1.0, 0.0], 1.0, 0.0).round(3)
-    array([0.399, 1.   ])
-    """
-    gain, std = _gain(mean, std, max_val, tradeoff, maximize)
-    z = np.divide(gain, std, out=np.zeros_like(gain), where=std > 0)
-    smooth = gain * ndtr(z) + std * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    return np.where(std > 0, smooth, np.maximum(gain, 0))
-
-
-def UCB(mean: Any, std: Any, beta: float, maximize: bool = True) -> np.ndarray:
-    r"""Optimistic bound, :math:`\mu + \beta \sigma`; of a minimum :math:`-\mu + \beta \sigma`.
-
-    Parameters
-    ----------
-    mean : array-like of shape (n_samples,)
-        Predicted values.
-    std : array-like of shape (n_samples,)
-        Their standard deviations.
-    beta : float
-        Weight of the spread.
-    maximize : bool, default=True
-        Whether large values are sought, or small ones.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-
-    Examples
-    --------
-    >>> from skbayes.active.acquisition import UCB
-    >>> UCB([1.0, 2.0], [1.0, 0.5], 2.0)
-    array([3., 3.])
-    """
-    mean, std = np.asarray(mean), np.asarray(std)
-    return (mean if maximize else -mean) + beta * std
 
 
 def optimizer_PI(
@@ -319,7 +228,7 @@ def max_EI(
     utilities = optimizer_EI(optimizer, X, tradeoff, maximize=maximize)
     if utilities.size and not utilities.any() and _holder(optimizer)[0] is None:
         sense = _sense(optimizer, maximize)
-        gain, std = _gain(*_moments(optimizer, X), _best(optimizer, sense), tradeoff, sense)
+        gain, std = gain_of(*_moments(optimizer, X), _best(optimizer, sense), tradeoff, sense)
         utilities = log_expected_improvement(gain.ravel(), std.ravel())
     return select(utilities, n_instances, random_tie_break, optimizer, random_state)
 
@@ -372,13 +281,6 @@ def max_UCB(
 
 
 # -- pieces ---------------------------------------------------------------------------------------
-
-
-def _gain(
-    mean: Any, std: Any, best: Any, tradeoff: float, maximize: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    mean, std = np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
-    return (mean - best if maximize else best - mean) - tradeoff, std
 
 
 def _sense(optimizer: Any, maximize: bool | None) -> bool:

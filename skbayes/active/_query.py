@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from skbayes._draws import find_method, sample_proba, transform_leading, transform_through
+from skbayes.active._asking import at_random, check_epsilon, find_open_rows, only_n_instances
 from skbayes.active._blocks import map_blocks
 from skbayes.active._checks import check_indices, check_n_instances, split_answer
 from skbayes.active._rows import count_rows, take_rows
@@ -50,6 +51,7 @@ class Querying:
     batch: Any
     epsilon: Any
     X_training: Any
+    y_training: Any
     _default_strategy: Callable[..., Any] | None = None
     _get_random_state: Callable[[], np.random.RandomState]
 
@@ -107,11 +109,11 @@ class Querying:
         n_rows = count_rows(X_pool, "X_pool")
         strategy = self._strategy()
         if strategy is None:
-            n_instances = _only_n_instances(n_instances, query_args, query_kwargs)
+            n_instances = only_n_instances(n_instances, query_args, query_kwargs)
             check_n_instances(n_instances, n_rows)
         elif n_instances is not None or n_rows == 0:
             check_n_instances(1 if n_instances is None else n_instances, n_rows)
-        open_rows = _open_rows(exclude, n_rows, n_instances)
+        open_rows = find_open_rows(exclude, n_rows, n_instances)
         n_random = self._n_random(n_instances)
         n_chosen = None if n_instances is None else n_instances - n_random
         indices: Any = np.empty(0, dtype=np.intp)
@@ -127,7 +129,7 @@ class Querying:
                     strategy, X_pool, n_rows, n_chosen, open_rows, query_args, query_kwargs
                 )
         if n_random:
-            extra = _at_random(n_random, indices, n_rows, open_rows, self._get_random_state())
+            extra = at_random(n_random, indices, n_rows, open_rows, self._get_random_state())
             metrics = None if metrics is None else [*metrics, *[np.nan] * n_random]
             indices = np.concatenate([indices, extra])
         self._note_query(X_pool, n_rows, indices, metrics)
@@ -250,6 +252,9 @@ class Querying:
             return "most_anomalous"
         if not hasattr(asked, "__sklearn_tags__") and not hasattr(asked, "sample_proba"):
             return _of_a_stranger
+        labels: Any = getattr(self.y_training, "shape", ())
+        if len(labels) == 2 and labels[1] > 1:  # several labels a row: no distribution over classes
+            return _of_a_stranger
         if find_method(asked, "sample_mean")[0] is not None:
             return "variance"
         return "least_confidence"
@@ -285,7 +290,7 @@ class Querying:
     def _targets(self, acquisition: Any, X_pool: Any, n_rows: int) -> tuple[np.ndarray, ...]:
         if acquisition not in TARGETED:
             return ()
-        chosen = _at_random(min(_N_TARGETS, n_rows), (), n_rows, None, self._get_random_state())
+        chosen = at_random(min(_N_TARGETS, n_rows), (), n_rows, None, self._get_random_state())
         return (self._draws(take_rows(X_pool, np.sort(chosen))),)
 
     def _embed(self, rows: Any) -> Any:
@@ -315,7 +320,7 @@ class Querying:
         if not callable(self.epsilon) and self.epsilon == 0:
             return 0
         epsilon = self.epsilon(self._n_labelled()) if callable(self.epsilon) else self.epsilon
-        _check_epsilon(epsilon)
+        check_epsilon(epsilon)
         if n_instances is None:
             raise ValueError(
                 f"epsilon={self.epsilon!r} needs n_instances as a keyword, to know how many rows "
@@ -350,65 +355,9 @@ class Querying:
                 )
         get_batch(self.batch)
         if not callable(self.epsilon):
-            _check_epsilon(self.epsilon)
+            check_epsilon(self.epsilon)
 
 
 def _of_a_stranger(draws: np.ndarray) -> np.ndarray:
-    """Least confidence of what only quacks like a classifier: as in modAL, nothing is checked."""
+    """Least confidence of what need be no distribution over classes: as in modAL, unchecked."""
     return 1 - largest(mean_draw(draws))
-
-
-def _check_epsilon(epsilon: Any) -> None:
-    number = isinstance(epsilon, int | float | np.number) and not isinstance(epsilon, bool)
-    if not number or not 0 <= epsilon <= 1:
-        raise ValueError(
-            f"epsilon={epsilon!r} must be a probability, from 0 to 1, or a function of the number "
-            "of labels that returns one"
-        )
-
-
-def _only_n_instances(
-    n_instances: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> int:
-    if kwargs or len(args) > 1:
-        given = sorted(kwargs) or list(args)
-        raise TypeError(f"query got {given}, which are for a query_strategy; there is none")
-    if args and n_instances is not None:
-        raise TypeError(f"query got n_instances twice, {args[0]!r} and {n_instances!r}")
-    if args:
-        return args[0]
-    return 1 if n_instances is None else n_instances
-
-
-def _open_rows(exclude: Any, n_rows: int, n_instances: int | None) -> np.ndarray | None:
-    if exclude is None or np.size(exclude) == 0:
-        return None
-    excluded = np.asarray(exclude)
-    if excluded.ndim != 1 or excluded.dtype.kind not in "iu":
-        raise ValueError("exclude must be positions in the pool, integers in one dimension")
-    if excluded.min() < 0 or excluded.max() >= n_rows:
-        raise ValueError(f"exclude holds positions outside 0 to {n_rows - 1}")
-    is_open = np.ones(n_rows, dtype=bool)
-    is_open[excluded] = False
-    open_rows = np.flatnonzero(is_open)
-    check_n_instances(1 if n_instances is None else n_instances, len(open_rows))
-    return open_rows
-
-
-def _at_random(
-    n: int, taken: Any, n_rows: int, open_rows: np.ndarray | None, rng: np.random.RandomState
-) -> np.ndarray:
-    """Distinct rows at random that are not taken; no permutation of a large pool is made."""
-    n_open = n_rows if open_rows is None else len(open_rows)
-    seen = {int(index) for index in taken}
-    if n_open < 4 * (n + len(seen)):
-        order = rng.permutation(n_open) if open_rows is None else rng.permutation(open_rows)
-        return np.array([index for index in order if int(index) not in seen][:n], dtype=np.intp)
-    found: list[int] = []
-    while len(found) < n:
-        index = int(rng.randint(n_open))
-        index = index if open_rows is None else int(open_rows[index])
-        if index not in seen:
-            seen.add(index)
-            found.append(index)
-    return np.array(found, dtype=np.intp)

@@ -1,8 +1,6 @@
 """Strategies of Monte-Carlo dropout for skorch's networks, under modAL's names."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -10,7 +8,13 @@ import numpy as np
 from scipy.special import entr
 
 from skbayes.active._checks import ParameterError
-from skbayes.active._rows import count_rows, is_tensor
+from skbayes.active._dropout_mode import (
+    dropout_layers,
+    dropout_on,
+    find_torch,
+    own_stream,
+    split_rows,
+)
 from skbayes.active._selection import select, stream_of
 
 __all__ = [
@@ -112,12 +116,12 @@ def get_predictions(
     ):
         if not number > 0:
             raise ParameterError(f"{name}={number!r} must be larger than zero")
-    torch = _torch()
+    torch = find_torch()
     net = getattr(classifier, "estimator", classifier)
     seed = int(stream_of(classifier, random_state).randint(2**31))
-    parts = list(_split(X, sample_per_forward_pass, torch))
+    parts = list(split_rows(X, sample_per_forward_pass, torch))
     predictions = []
-    with _LOCK, _own_stream(torch, seed), _dropout_on(net.module_, dropout_layer_indexes):
+    with _LOCK, own_stream(torch, seed), dropout_on(net.module_, dropout_layer_indexes):
         for _ in range(num_predictions):
             passed = []
             for rows in parts:
@@ -157,7 +161,7 @@ def set_dropout_mode(model: Any, dropout_layer_indexes: Sequence[int], train_mod
     >>> layer.training
     False
     """
-    for layer in _dropout_layers(model, dropout_layer_indexes):
+    for layer in dropout_layers(model, dropout_layer_indexes):
         layer.train(bool(train_mode))
 
 
@@ -383,59 +387,3 @@ mc_dropout_max_variationRatios = _strategy(
     _variation_ratios,
     "Ask where the largest mean probability of the passes is least.",
 )
-
-
-# -- torch, which whoever has a network has imported ----------------------------------------------
-
-
-def _torch() -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None:
-        raise TypeError("the dropout strategies need a network of torch, which is not imported")
-    return torch
-
-
-def _split(X: Any, rows_at_a_time: int, torch: Any) -> Iterator[Any]:
-    if not isinstance(X, Mapping) and not is_tensor(X):
-        X = torch.as_tensor(np.asarray(X))
-    for start in range(0, count_rows(X, "X"), rows_at_a_time):
-        part = slice(start, start + rows_at_a_time)
-        yield {key: value[part] for key, value in X.items()} if isinstance(X, Mapping) else X[part]
-
-
-def _dropout_layers(model: Any, indexes: Sequence[int]) -> list[Any]:
-    modules = list(model.modules())
-    dropouts = [type(layer).__name__.startswith("Dropout") for layer in modules]
-    for index in indexes:
-        if not dropouts[index]:
-            raise KeyError(f"there is no dropout layer at {index}: {type(modules[index]).__name__}")
-    if len(indexes):
-        return [modules[index] for index in indexes]
-    return [layer for layer, drops in zip(modules, dropouts, strict=True) if drops]
-
-
-@contextmanager
-def _dropout_on(model: Any, indexes: Sequence[int]) -> Iterator[None]:
-    layers = _dropout_layers(model, indexes)
-    before = [layer.training for layer in layers]
-    try:
-        for layer in layers:
-            layer.train(True)
-        yield
-    finally:
-        for layer, training in zip(layers, before, strict=True):
-            layer.train(training)
-
-
-@contextmanager
-def _own_stream(torch: Any, seed: int) -> Iterator[None]:
-    """Let torch's global stream begin at a seed, and put it back."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        generator = torch.Generator()
-        generator.manual_seed(seed)
-        torch.set_rng_state(generator.get_state())
-        for device in devices:
-            with torch.cuda.device(device):
-                torch.cuda.default_generators[device].manual_seed(seed)
-        yield

@@ -1,5 +1,6 @@
 """Strategies for several labels a row, under modAL's names."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,336 +79,7 @@ def SVM_binary_minimum(
     return select_lowest(nearest, n_instances, random_tie_break, classifier, random_state)
 
 
-def max_loss(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows of largest hinge loss of the likeliest label.
-
-    Meant for support vector machines; the predicted labels stand for the decisions, as in modAL.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Li, Wang, Sung (2004), *Multilabel SVM active learning for image classification*, ICIP.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import max_loss
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(max_loss(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    likeliest = np.asarray(classifier.predict_proba(X_pool)).argmax(axis=1)
-    loss = _SVM_loss(classifier, X_pool, likeliest)
-    return select(loss, n_instances, random_tie_break, classifier, random_state)
-
-
-def mean_max_loss(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows of largest hinge loss, mean over all labels.
-
-    Meant for support vector machines; the predicted labels stand for the decisions, as in modAL.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Li, Wang, Sung (2004), *Multilabel SVM active learning for image classification*, ICIP.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import mean_max_loss
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(mean_max_loss(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    loss = _SVM_loss(classifier, X_pool)
-    return select(loss, n_instances, random_tie_break, classifier, random_state)
-
-
-def min_confidence(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows whose least probable label is least probable.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Esuli, Sebastiani (2009), *Active learning strategies for multi-label text classification*,
-    ECIR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import min_confidence
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(min_confidence(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    least = np.asarray(classifier.predict_proba(X_pool)).min(axis=1)
-    return select_lowest(least, n_instances, random_tie_break, classifier, random_state)
-
-
-def avg_confidence(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows of largest probability, mean over labels.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Esuli, Sebastiani (2009), *Active learning strategies for multi-label text classification*,
-    ECIR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import avg_confidence
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(avg_confidence(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    mean = np.asarray(classifier.predict_proba(X_pool)).mean(axis=1)
-    return select(mean, n_instances, random_tie_break, classifier, random_state)
-
-
-def max_score(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows of largest score; a label scores half its probability, or minus that.
-
-    Half the probability where the label is predicted, minus half of it where not.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Esuli, Sebastiani (2009), *Active learning strategies for multi-label text classification*,
-    ECIR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import max_score
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(max_score(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    scores = _scores(classifier, X_pool).max(axis=1)
-    return select(scores, n_instances, random_tie_break, classifier, random_state)
-
-
-def avg_score(
-    classifier: Any,
-    X_pool: Any,
-    n_instances: int = 1,
-    random_tie_break: bool = False,
-    *,
-    random_state: Any = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask for the rows of largest mean score of the labels, see :func:`max_score`.
-
-    Parameters
-    ----------
-    classifier : object
-        Classifier of several labels with ``predict`` and ``predict_proba``, such as
-        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
-    X_pool : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-        Pool.
-    n_instances : int, default=1
-        Number of rows.
-    random_tie_break : bool, default=False
-        Whether ties are broken at random; else the first row wins.
-    random_state : int, RandomState instance or None, default=None
-        Breaks the ties; None takes the learner's own stream if it has one.
-
-    Returns
-    -------
-    indices : ndarray of int of shape (n_instances,)
-    metrics : ndarray of shape (n_instances,)
-
-    Raises
-    ------
-    ValueError
-        If the pool has fewer rows.
-
-    References
-    ----------
-    Esuli, Sebastiani (2009), *Active learning strategies for multi-label text classification*,
-    ECIR.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from skbayes.active.multilabel import avg_score
-    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
-    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
-    >>> len(avg_score(classifier, [[0.1], [5.0]])[0])
-    1
-    """
-    scores = _scores(classifier, X_pool).mean(axis=1)
-    return select(scores, n_instances, random_tie_break, classifier, random_state)
-
-
-# -- pieces; modAL's name -------------------------------------------------------------------------
+# -- measures; modAL's name -----------------------------------------------------------------------
 
 
 def _SVM_loss(classifier: Any, X: Any, most_certain_classes: Any = None) -> np.ndarray:
@@ -421,10 +93,130 @@ def _SVM_loss(classifier: Any, X: Any, most_certain_classes: Any = None) -> np.n
     return np.maximum(1 - assigned * predictions, 0).sum(axis=1)
 
 
+def _proba(classifier: Any, X: Any) -> np.ndarray:
+    return np.asarray(classifier.predict_proba(X))
+
+
 def _scores(classifier: Any, X: Any) -> np.ndarray:
-    proba = np.asarray(classifier.predict_proba(X))
-    return proba * (np.asarray(_dense(classifier.predict(X))) - 0.5)
+    return _proba(classifier, X) * (np.asarray(_dense(classifier.predict(X))) - 0.5)
 
 
 def _dense(labels: Any) -> Any:
     return labels.toarray() if hasattr(labels, "toarray") else labels
+
+
+# -- strategies that differ in their measure only --------------------------------------------------
+
+_LI = "Li, Wang, Sung (2004), *Multilabel SVM active learning for image classification*, ICIP."
+_ESULI = """Esuli, Sebastiani (2009), *Active learning strategies for multi-label text
+    classification*, ECIR."""
+
+_DOC = """{first}
+
+    Parameters
+    ----------
+    classifier : object
+        Classifier of several labels with ``predict`` and ``predict_proba``, such as
+        :class:`~sklearn.multiclass.OneVsRestClassifier`, or a learner around one.
+    X_pool : {{array-like, sparse matrix, DataFrame}} of shape (n_samples, n_features)
+        Pool.
+    n_instances : int, default=1
+        Number of rows.
+    random_tie_break : bool, default=False
+        Whether ties are broken at random; else the first row wins.
+    random_state : int, RandomState instance or None, default=None
+        Breaks the ties; None takes the learner's own stream if it has one.
+
+    Returns
+    -------
+    indices : ndarray of int of shape (n_instances,)
+    metrics : ndarray of shape (n_instances,)
+
+    Raises
+    ------
+    ValueError
+        If the pool has fewer rows.
+
+    References
+    ----------
+    {source}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from skbayes.active.multilabel import {name}
+    >>> X, y = np.array([[-1.0], [1.0]]), np.array([[1, 0], [0, 1]])
+    >>> classifier = OneVsRestClassifier(LogisticRegression()).fit(X, y)
+    >>> len({name}(classifier, [[0.1], [5.0]])[0])
+    1
+    """
+
+
+def _strategy(
+    name: str,
+    measure: Callable[[Any, Any], np.ndarray],
+    first: str,
+    source: str,
+    pick: Callable[..., tuple[np.ndarray, np.ndarray]] = select,
+) -> Any:
+    def strategy(
+        classifier: Any,
+        X_pool: Any,
+        n_instances: int = 1,
+        random_tie_break: bool = False,
+        *,
+        random_state: Any = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        values = measure(classifier, X_pool)
+        return pick(values, n_instances, random_tie_break, classifier, random_state)
+
+    strategy.__name__ = strategy.__qualname__ = name
+    strategy.__doc__ = _DOC.format(first=first, source=source, name=name)
+    return strategy
+
+
+max_loss = _strategy(
+    "max_loss",
+    lambda classifier, X: _SVM_loss(classifier, X, _proba(classifier, X).argmax(axis=1)),
+    """Ask for the rows of largest hinge loss of the likeliest label.
+
+    Meant for support vector machines; as in modAL, predicted labels stand for the decisions.""",
+    _LI,
+)
+mean_max_loss = _strategy(
+    "mean_max_loss",
+    lambda classifier, X: _SVM_loss(classifier, X),
+    """Ask for the rows of largest hinge loss, mean over all labels.
+
+    Meant for support vector machines; as in modAL, predicted labels stand for the decisions.""",
+    _LI,
+)
+min_confidence = _strategy(
+    "min_confidence",
+    lambda classifier, X: _proba(classifier, X).min(axis=1),
+    "Ask for the rows whose least probable label is least probable.",
+    _ESULI,
+    select_lowest,
+)
+avg_confidence = _strategy(
+    "avg_confidence",
+    lambda classifier, X: _proba(classifier, X).mean(axis=1),
+    "Ask for the rows of largest probability, mean over labels.",
+    _ESULI,
+)
+max_score = _strategy(
+    "max_score",
+    lambda classifier, X: _scores(classifier, X).max(axis=1),
+    """Ask for the rows of largest score; a label scores half its probability, or minus that.
+
+    Half the probability where the label is predicted, minus half of it where not.""",
+    _ESULI,
+)
+avg_score = _strategy(
+    "avg_score",
+    lambda classifier, X: _scores(classifier, X).mean(axis=1),
+    "Ask for the rows of largest mean score of the labels, see :func:`max_score`.",
+    _ESULI,
+)
