@@ -35,6 +35,8 @@ PAIRS = {
     "trec6": [("entity", "description"), ("human", "location")],
     "sst2": [("negative", "positive")],
 }
+#: What rows of length one are multiplied by: the columns of dense ones are then of order one.
+UNIT = {"minilm": 16.0, "tfidf": 1.0}
 MARKS = (50, 100, 200)
 PER_CLASS, FIRST = 500, 10
 
@@ -55,31 +57,33 @@ def load(name, pair, features, seed):
     if features == "minilm":
         X = np.load(folder / f"{name}_minilm.npz")["X"].astype(np.float32)
         centre = X[pool].mean(0)
-        # lengths of one: sixteen times larger, so that features are of order one
-        return (X[pool] - centre) * 16, y[pool], (X[test] - centre) * 16, y[test]
+        parts = X[pool] - centre, X[test] - centre
+        return parts[0] * UNIT[features], y[pool], parts[1] * UNIT[features], y[test]
     texts = table["text"].to_numpy()
     vectors = TfidfVectorizer(dtype=np.float32, min_df=2).fit(texts[pool])
-    return vectors.transform(texts[pool]) * 4, y[pool], vectors.transform(texts[test]) * 4, y[test]
+    parts = vectors.transform(texts[pool]), vectors.transform(texts[test])
+    return parts[0] * UNIT[features], y[pool], parts[1] * UNIT[features], y[test]
 
 
-def methods(seed):
+def methods(seed, features="minilm"):
     """Name -> classifier; the filters and the warm net go on."""
     net = {"hidden_layer_sizes": (100,), "random_state": seed}
-    # of the members' 100 rows of a pool to 200 labels: as many epochs as trains them
-    cold = {"n_members": 10, "init_epochs": 100}
+    # up to 200 labels an epoch is a step
+    cold = {"n_members": 10, "init_epochs": 300}
     return {
-        "filter": DeepEnsembleFilterClassifier(warm_epochs=33, **cold, **net),
+        "filter": DeepEnsembleFilterClassifier(warm_epochs=100, **cold, **net),
         "filter, wide": DeepEnsembleFilterClassifier(
-            warm_epochs=33, inflation_scale=2.0, **cold, **net
+            warm_epochs=100, inflation_scale=2.0, **cold, **net
         ),
         "cold ensemble": DeepEnsembleFilterClassifier(**cold, **net),
         "SGLD": SGLDClassifier(
             n_chains=2, n_draws=10, n_warmup=100, thinning=10, warm_start=True, **net
         ),
-        "dropout, cold": MCDropoutClassifier(n_draws=20, max_iter=100, **net),
-        "dropout, warm": MCDropoutClassifier(n_draws=20, max_iter=33, warm_start=True, **net),
-        "one network": DeepEnsembleFilterClassifier(n_members=1, init_epochs=100, **net),
-        "logistic regression": LogisticRegression(C=10.0),
+        "dropout, cold": MCDropoutClassifier(n_draws=20, max_iter=300, **net),
+        "dropout, warm": MCDropoutClassifier(n_draws=20, max_iter=100, warm_start=True, **net),
+        "one network": DeepEnsembleFilterClassifier(n_members=1, init_epochs=300, **net),
+        # 10 for rows of length one, which is better than 10 for the networks' rows
+        "logistic regression": LogisticRegression(C=10.0 / UNIT[features] ** 2),
     }
 
 
@@ -91,7 +95,7 @@ def run(name, set_name, pair, features, acquisition, gate, batch, seed):
     while len(set(y[labelled])) < 2:
         labelled = list(rng.permutation(len(y))[:FIRST])
     rank = get_acquisition(acquisition) if acquisition != "random" else None
-    model, clock, found, new = methods(seed)[name], Clock(), {}, labelled
+    model, clock, found, new = methods(seed, features)[name], Clock(), {}, labelled
     while True:
         with clock():
             if name.startswith("filter"):
