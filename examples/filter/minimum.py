@@ -5,9 +5,9 @@ pool's minimum. Functions: the logarithm of Branin, Hartmann-6, Ackley-5, and a 
 with decoys, :math:`0.4 \sin 3x - \sum_k a_k e^{-(x - c_k)^2 / (2 w_k^2)}` on [-3, 3] with depths
 a = 1.9, 2.1, 1.0, 3.5, centres c = -2.2, -0.8, 0.6, 1.9 and widths w = .4, .4, .3, .1. Inputs are
 standardised on the pool, targets on what is known. All methods share pool and first points of a
-seed::
+seed; ``--few`` is the number of seeds of all but the filter and random search, which are cheap::
 
-    python examples/filter/minimum.py --seeds 30 --acquisition thompson
+    python examples/filter/minimum.py --seeds 30 --few 8 --acquisition thompson
 """
 
 import warnings
@@ -165,6 +165,7 @@ def main():
     args = arguments(
         __doc__,
         seeds=30,
+        few=0,
         requests=40,
         acquisition="thompson",
         functions=list(FUNCTIONS),
@@ -173,6 +174,10 @@ def main():
     if args.requests < 15:
         raise SystemExit(f"--requests {args.requests} must be at least 15")
     warnings.simplefilter("ignore", ConvergenceWarning)
+
+    def seeds_of(name):
+        return args.seeds if name in ("filter", "random") or not args.few else args.few
+
     columns = [f"at_{k}" for k in range(1, args.requests + 1)]
     keys = ["function", "method", "acquisition", "seed"]
     results = Results(args.results, [*keys, "seconds", *columns], len(keys))
@@ -186,7 +191,7 @@ def main():
                     (function, name, args.acquisition, seed),
                     search, function, name, seed, args.requests, args.acquisition,
                 )
-                for seed in range(args.seeds)
+                for seed in range(seeds_of(name))
             ]  # fmt: skip
             regrets[name] = np.array([[run[c] for c in columns] for run in runs])
             seconds[name] = np.mean([run["seconds"] for run in runs])
@@ -194,17 +199,20 @@ def main():
             figures = ", ".join(
                 f"{middle[k - 1]:.3f} [{low[k - 1]:.3f}, {high[k - 1]:.3f}]" for k in marks
             )
-            print(f"{function:10} {name:17} {figures}; {seconds[name]:.2f} CPU s", flush=True)
+            print(
+                f"{function:10} {name:17} {figures}; {seconds[name]:.2f} CPU s, n = {len(runs)}",
+                flush=True,
+            )
             (line,) = ax.plot(np.arange(1, args.requests + 1), middle, label=name)
             ax.fill_between(
                 np.arange(1, args.requests + 1), low, high, alpha=0.1, color=line.get_color()
             )
         for other in ("SGLD", "cold ensemble", "random"):
             if other in regrets and "filter" in regrets:
+                late = regrets["filter"][: len(regrets[other]), 14:], regrets[other][:, 14:]
                 show(
                     f"{function}: filter - {other}, mean regret from 15 on",
-                    regrets["filter"][:, 14:].mean(1),
-                    regrets[other][:, 14:].mean(1),
+                    *(values.mean(1) for values in late),
                 )
         ax.set(title=function, xlabel="requests", ylabel="regret" if ax is axes[0, 0] else "")
     axes[0, 0].legend(fontsize="small")
