@@ -248,6 +248,18 @@ def test_a_bound_ranks_by_a_model_that_the_bound_trained(tumours, score_method):
     assert auc(detector.set_params(beta=0.01).fit(X[normal]), X[rest], y[rest]) < 0.9
 
 
+@pytest.mark.parametrize("scale_of_data", [1.0, 50.0])
+def test_a_ranking_has_a_fixed_width(scale_of_data):
+    """In units of the data's spread; what asks the prior, or has no bound, learns its noise."""
+    X = scale_of_data * WINE
+    fixed = VAEAnomalyDetector(2, (8,), max_iter=5, random_state=0).fit(X)
+    np.testing.assert_allclose(fixed.noise_variance_, (0.4 * scale_of_data) ** 2)
+    for params in ({"score_method": "elbo"}, {"criterion": "mse"}, {"noise": "per_feature"}):
+        assert np.ptp(clone(fixed).set_params(**params).fit(X).noise_variance_) > 0
+    one = clone(fixed).set_params(noise=0.3).fit(X)
+    np.testing.assert_allclose(one.noise_variance_, 0.09)
+
+
 @pytest.mark.parametrize("contamination", [0.05, 0.25, 0.5])
 def test_contamination_is_the_share_called_anomalous(contamination):
     detector = VAEAnomalyDetector(2, (8,), max_iter=5, contamination=contamination, random_state=0)

@@ -279,6 +279,12 @@ class BaseVAE(
             unit=unit,
         )
 
+    def _noise_kind(self, image_shape: Shape | None, unit: float) -> str | float:
+        """Which output variances are learned, or the standard deviation that is fixed."""
+        if self.noise == "auto":
+            return "per_feature" if image_shape is None else "shared"
+        return self.noise if isinstance(self.noise, str) else float(self.noise)
+
     def _build_stack(
         self,
         X: Any,
@@ -291,10 +297,8 @@ class BaseVAE(
         n_components = self.n_components
         if n_components == "auto":
             n_components = min(max(round(0.75 * n_features), 2), 64)
-        learned = isinstance(self.noise, str)
-        noise = self.noise
-        if noise == "auto":
-            noise = "per_feature" if image_shape is None else "shared"
+        noise = self._noise_kind(image_shape, unit)
+        learned = isinstance(noise, str)
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         networks = build_networks(
             n_features,
@@ -326,7 +330,7 @@ class BaseVAE(
         )
         # all that there is, is noise at first. (Per feature: a better density where the scales
         # differ, but codes that reconstruct nothing; measured on digits.)
-        deviation = unit if learned else float(self.noise)
+        deviation = unit if isinstance(noise, str) else noise
         stack.set_noise(torch.tensor(deviation, dtype=torch.float64).square())
         if not learned:
             stack.log_noise.requires_grad_(False)
