@@ -128,7 +128,7 @@ class TwoStageVAE(DensityMixin, BaseVAE):
     >>> from skbayes import TwoStageVAE
     >>> angle = np.random.RandomState(0).uniform(0, 3, size=500)
     >>> X = np.column_stack([np.cos(angle), np.sin(angle)])
-    >>> model = TwoStageVAE(2, (32,), (32,), max_iter=100, second_max_iter=20, random_state=0)
+    >>> model = TwoStageVAE(2, (32,), (32,), max_iter=200, second_max_iter=100, random_state=0)
     >>> radius = np.linalg.norm(model.fit(X).sample(100, random_state=0), axis=1)
     >>> bool(np.abs(radius - 1).mean() < 0.1)
     True
