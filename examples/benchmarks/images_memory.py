@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--models", nargs="*", default=["VAE", "VAEAnomalyDetector"])
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--flat", action="store_true", help="no convolutions")
-    parser.add_argument("--folder", default=None, help="where the rows are written")
+    parser.add_argument("--file", default=None, help="where the rows are written, or lie already")
     arguments = parser.parse_args()
     before = anonymous_megabytes()
     print(f"anonymous memory after the imports: {before:.0f} MB")
@@ -64,12 +64,13 @@ def main():
         "VAE": partial(VAE, n_importance=5),
         "VAEAnomalyDetector": partial(VAEAnomalyDetector, n_members=1),
     }
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        path = Path(folder) / "rows"
-        job = (path, arguments.rows, arguments.dtype)
-        writer = multiprocessing.get_context("spawn").Process(target=write, args=job)
-        writer.start()
-        writer.join()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(arguments.file or Path(folder) / "rows")
+        if not path.exists():
+            job = (path, arguments.rows, arguments.dtype)
+            writer = multiprocessing.get_context("spawn").Process(target=write, args=job)
+            writer.start()
+            writer.join()
         X = np.memmap(path, arguments.dtype, "r", shape=(arguments.rows, SIDE * SIDE))
         for name in arguments.models:
             model = makers[name](8, (256,), max_iter=1, random_state=0, **image)

@@ -358,9 +358,11 @@ class BaseVAE(
     @staticmethod
     def _active(vae: StackedVAE, posterior: Posterior, X: Any, cells: int) -> np.ndarray:
         """Components of the first member's code that tell rows apart."""
+        # written where they belong: small arrays that outlive a block would fragment the heap
+        codes = np.empty((X.shape[0], vae.n_components))
         with torch.no_grad():
-            blocks = row_blocks(posterior, X, cells)
-            codes = np.concatenate([vae.encode(b)[0][0].double().cpu().numpy() for _, b in blocks])
+            for rows, block in row_blocks(posterior, X, cells):
+                codes[rows] = vae.encode(block)[0][0].cpu().numpy()
             variance = codes.var(axis=0)
             if isinstance(vae.prior, RelevancePrior):
                 variance /= vae.prior.logvar()[0, 0].exp().double().cpu().numpy()

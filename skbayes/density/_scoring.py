@@ -138,14 +138,16 @@ class ScoresMixin:
             fit = self._cells_of(score, reference)
             n_samples[score] = min(noise[score].shape[1], max(1, fit // MIN_ROWS))
             cells.append(fit // n_samples[score])
-        parts: list[list[np.ndarray]] = [[] for _ in scores]
+        # written where they belong: small arrays that outlive a block would fragment the heap
+        out = {score: np.empty((posterior.n_draws, X.shape[0])) for score in scores}
         with torch.no_grad():
-            for _, block in row_blocks(posterior, X, min(cells)):
+            for rows, block in row_blocks(posterior, X, min(cells)):
                 module = cast(StackedVAE, EncodedOnce(posterior.module))
-                for part, score in zip(parts, scores, strict=True):
+                for score in scores:
                     values = SCORES[score](module, block, noise[score], n_samples[score], reference)
-                    part.append(values.double().cpu().numpy())
-        return [finite(np.concatenate(part, 1)) for part in parts]
+                    out[score] = out[score][: len(values)]  # some scores have fewer members
+                    out[score][:, rows] = values.cpu().numpy()
+        return [finite(out[score]) for score in scores]
 
     def _sum_of(self, X: Any, terms: tuple[str, ...]) -> np.ndarray:
         """Sum of scores, each the mean over its members."""
