@@ -231,9 +231,10 @@ def test_unknown_scores(score):
 
 def test_sums_of_scores_are_sums():
     names = ("latent", "mixture", "neighbours")
-    # beta="auto" is another one where the score asks the prior
+    # beta="auto" and noise="auto" are others where the score asks the prior
     params = {"n_components": 2, "hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
-    params["beta"] = 0.5
+    params.update(beta=0.5, noise="per_feature")
+    params["n_members"] = 2  # of more, a sum's mixture takes two only, a density all
     parts = [VAEAnomalyDetector(score_method=name, **params).fit(WINE) for name in names]
     whole = VAEAnomalyDetector(score_method="+".join(names), **params).fit(WINE)
     np.testing.assert_allclose(
