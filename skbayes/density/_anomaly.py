@@ -92,7 +92,8 @@ class VAEAnomalyDetector(OutlierMixin, LabelsMixin, ContributionsMixin, StreamMi
         Distribution of a row given its code; Bernoulli needs values between 0 and 1.
     noise : {"auto", "per_feature", "shared"} or float, default="auto"
         Whether every feature has its own learned output variance (of a Student-t: squared scale),
-        or all share one; a number is a fixed standard deviation. ``"auto"`` is 0.4 of the data's
+        or all share one; a number is a fixed standard deviation (of standardised values with
+        ``robust`` or ``image_shape``, which standardise). ``"auto"`` is 0.4 of the data's
         spread, fixed, where ``beta="auto"`` is 0.01 and the likelihood is Gaussian; else, and for
         images, ``"shared"`` for images and ``"per_feature"`` for tables.
     input_noise : float, array-like of float or None, default=(0.05, 0.1, 0.2, 0.4, 0.8)

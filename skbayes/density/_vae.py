@@ -76,7 +76,8 @@ class VAE(DensityMixin, ContributionsMixin, StreamMixin, BaseVAE):
     noise : {"auto", "per_feature", "shared"} or float, default="auto"
         Whether every feature has its own learned output variance (of a Student-t: squared scale),
         or all share one; ``"auto"`` is ``"shared"`` for images, else ``"per_feature"``. A number is
-        a fixed standard deviation.
+        a fixed standard deviation (with ``image_shape``, which standardises, of the standardised
+        values).
     input_noise : float, array-like of float or None, default=None
         Standard deviation of the noise on what the encoder sees in training, in units of the
         data's spread; of several, one is drawn for every row. Three rows in ten stay clean.
