@@ -13,12 +13,14 @@ from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from skbayes import VAE, VAEAnomalyDetector
+from skbayes._engine.rows import Batch
 from skbayes.density import _robust
 from skbayes.density._allowed import allowed_scores
 from skbayes.density._contributions import exchanged
-from skbayes.density._objective import AUTO_BETA, SAMPLES_ONLY, STOCHASTIC
+from skbayes.density._objective import AUTO_BETA, SAMPLES_ONLY, STOCHASTIC, Objective, Settings
 from skbayes.density._scores import SCORES
 from skbayes.metrics import anomaly_roc_auc_score
+from skbayes.nn import StackedVAE
 
 WINE = scale(load_wine().data)
 LEARNED = ("ard", "mixture", "vamp")
@@ -424,3 +426,20 @@ def test_frozen_codes_into_a_classifier():
     vae = VAE(8, (64,), max_iter=60, learning_rate_init=0.01, random_state=0).fit(X)  # no labels
     model = make_pipeline(FrozenEstimator(vae), KNeighborsClassifier()).fit(X[:200], y[:200])
     assert model.score(X[200:], y[200:]) > 0.6  # chance is a tenth
+
+
+def test_rows_that_are_trimmed_may_cost_anything():
+    """Also where training looks back at its last batch, or at held-back rows."""
+    g = torch.Generator().manual_seed(0)
+    vae = StackedVAE(3, 2, 2, (8,), generator=g, dtype=torch.float64)
+    rows = torch.randn(10, 3, generator=g, dtype=torch.float64)
+    rows[4] *= 1e8
+    batch = Batch(rows, None, None)
+    losses = []
+    for settings in (Settings(), Settings(trim=0.1)):
+        vae.noise_generator = torch.Generator().manual_seed(1)
+        losses.append(Objective(settings)(vae.eval(), batch))
+    whole, kept = losses
+    others = np.delete(np.arange(10), 4)
+    torch.testing.assert_close(kept.mean(1), whole[:, others].mean(1))
+    assert (whole[:, 4] > 1e10).all()

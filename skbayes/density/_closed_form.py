@@ -89,7 +89,7 @@ def losses_and_pull_back(
     divergence = (torch.addcmul(code_variance, mean, mean) - 1.0).sub_(logvar).sum(-1)
     constant = (variance.log() + LOG_TWO_PI).sum(-1)
     losses = 0.5 * (misfit + constant + beta * divergence)
-    kept = kept_rows(losses, objective.settings.trim) if vae.training else None
+    kept = kept_rows(losses, objective.settings.trim)
 
     def pull_back(gradient: Tensor) -> None:
         weight = (gradient if kept is None else gradient * kept).unsqueeze(-1)

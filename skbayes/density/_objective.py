@@ -121,7 +121,8 @@ class Objective(nn.Module):
         losses = getattr(self, "_" + settings.criterion.replace("+", "_").replace("-", "_"))(
             vae, X, mean, logvar
         )
-        return trimmed(losses, settings.trim) if vae.training else losses
+        # of held-back rows too: what training leaves out may cost anything
+        return trimmed(losses, settings.trim)
 
     # -- criteria: (vae, X, code mean, code log-variance) -> (members, rows) ----------------------
 
