@@ -11,8 +11,9 @@ from skbayes import VAE, TwoStageVAE
 from skbayes._engine.rows import Batch, Rows
 from skbayes._engine.seeds import new_random_state
 from skbayes.density._objective import Settings
+from skbayes.density._second_stage import CodesNet
 from skbayes.density._training import make_net
-from skbayes.density._two_stage import FLOOR, CodesNet
+from skbayes.density._two_stage import FLOOR
 from skbayes.nn import StackedVAE
 
 

@@ -1,6 +1,6 @@
 """A page of synthetic spectrograms: two rows with chirps, two without.
 
-python examples/benchmarks/spectrograms_page.py [--figure docs/images/spectrograms.png]
+python examples/benchmarks/spectrograms_page.py [--figure docs/images/spectrograms.jpg]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from skbayes.datasets import make_spectrograms
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--figure", default="docs/images/spectrograms.png")
+    parser.add_argument("--figure", default="docs/images/spectrograms.jpg")
     arguments = parser.parse_args()
     spectra = make_spectrograms(400, n_labelled=200, image_shape=(128, 128), random_state=0)
     figure, axes = plt.subplots(4, 7, figsize=(14, 8.4), layout="constrained")
@@ -31,7 +31,8 @@ def main():
             axis.set(xticks=[], yticks=[], title=f"shot {spectra.groups[index]}")
         row[0].set_ylabel("with chirps" if label else "without")
     figure.supxlabel("6.55 ms to the right, 0.62 MHz upwards")
-    figure.savefig(arguments.figure, dpi=50)
+    # noise does not compress without loss
+    figure.savefig(arguments.figure, dpi=50, pil_kwargs={"quality": 75})
 
 
 if __name__ == "__main__":

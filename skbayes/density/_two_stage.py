@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, cast
 
@@ -13,16 +12,15 @@ from torch import Tensor
 
 from skbayes._engine.build import check_hidden_layer_sizes, history_arrays, run
 from skbayes._engine.posterior import Posterior
-from skbayes._engine.rows import Batch, Rows
+from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import make_generator
 from skbayes._sklearn import Interval, StrOptions
 from skbayes.density._base import BaseVAE
 from skbayes.density._blocks import MIN_ROWS, cells_that_fit, row_blocks
-from skbayes.density._criteria import encoder_log_prob
-from skbayes.density._net import VAENet
 from skbayes.density._objective import Settings
 from skbayes.density._scores import log_weights
 from skbayes.density._scoring import finite
+from skbayes.density._second_stage import CodesNet, density_of_codes
 from skbayes.density._training import make_net
 from skbayes.nn import StackedVAE
 
@@ -319,7 +317,9 @@ class TwoStageVAE(DensityMixin, BaseVAE):
         with torch.no_grad():
             for _, block in row_blocks(posterior, X, cells // step):
                 parts = [
-                    torch.logsumexp(log_weights(first, block, own, code_density(second, other)), 1)
+                    torch.logsumexp(
+                        log_weights(first, block, own, density_of_codes(second, other)), 1
+                    )
                     for own, other in zip(*(n.split(step, dim=1) for n in pairs), strict=True)
                 ]
                 scores.append(torch.logsumexp(torch.stack(parts), 0).double().cpu().numpy())
@@ -354,51 +354,3 @@ class TwoStageVAE(DensityMixin, BaseVAE):
             In nats a row.
         """
         return float(self.score_samples(X).mean())
-
-
-def code_density(second: StackedVAE, noise: Tensor) -> Callable[[Tensor], Tensor]:
-    """Density of codes under a second stage, estimated by one importance weight a code.
-
-    Parameters
-    ----------
-    second : StackedVAE
-    noise : torch.Tensor of shape (1, samples, components)
-        Standard normal; the same for every row.
-
-    Returns
-    -------
-    callable
-        Codes of shape (1, samples, rows, components) -> log-weights of shape (1, samples, rows),
-        whose exponentials are the densities in expectation.
-    """
-
-    def log_weight(code: Tensor) -> Tensor:
-        flat = code.flatten(1, 2)
-        draws = noise.unsqueeze(2).expand_as(code).flatten(1, 2)
-        mean, logvar = second.encode(flat)
-        inner = mean + (0.5 * logvar).exp() * draws
-        weight = second.log_likelihood(flat, second.decode(inner)) + second.log_prior(inner)
-        return (weight - encoder_log_prob(draws, logvar)).view(code.shape[:-1])
-
-    return log_weight
-
-
-class CodesNet(VAENet):
-    """Net of the second stage: every batch of Gaussians becomes a draw of each."""
-
-    def backward(self, batch: Batch, mean_weight: float) -> Tensor:
-        """Gradients at fresh codes; as :meth:`VAENet.backward`."""
-        return super().backward(self._drawn(batch), mean_weight)
-
-    def member_losses(self, batch: Batch, mean_weight: float) -> Tensor:
-        """Losses of codes, or of fresh ones; as :meth:`StackNet.member_losses`."""
-        return super().member_losses(self._drawn(batch), mean_weight)
-
-    def _drawn(self, batch: Batch) -> Batch:
-        if batch.X.shape[-1] == self.module_.n_features:
-            return batch  # they are drawn already
-        mean, logvar = batch.X.chunk(2, -1)
-        if mean.ndim == 2:
-            mean, logvar = mean.unsqueeze(0), logvar.unsqueeze(0)
-        code = mean + (0.5 * logvar).exp() * self.module_.draw_noise(mean)
-        return batch._replace(X=code)
