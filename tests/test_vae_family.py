@@ -252,6 +252,19 @@ def test_a_score_whose_training_rows_were_not_kept():
     model.set_params(score_method="latent").score_samples(WINE)  # needs none
 
 
+def test_a_score_that_the_threshold_is_not_of():
+    model = VAEAnomalyDetector(2, (8,), max_iter=2, random_state=0).fit(WINE)
+    expected = model.predict(WINE)
+    model.set_params(score_method="latent")
+    for method in (model.predict, model.decision_function):
+        with pytest.raises(ValueError, match="score_method='latent' is not what the threshold"):
+            method(WINE)
+    with pytest.raises(ValueError, match="score_method='latent' is not what the threshold"):
+        model.fit_labels(WINE[:1], [1])
+    model.set_params(score_method="reconstruction+code_density+mixture")  # "auto", written out
+    np.testing.assert_array_equal(model.predict(WINE), expected)
+
+
 # -- contributions --------------------------------------------------------------------------------
 
 

@@ -18,12 +18,16 @@ from skbayes.nn import StackedMLP, StackedModule
 from skbayes.nn._stack import check_stack
 
 
-def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> list[int]:
-    """Check the parameter of that name.
+def check_hidden_layer_sizes(
+    hidden_layer_sizes: Any, parameter: str = "hidden_layer_sizes"
+) -> list[int]:
+    """Check widths of hidden layers.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int
+    parameter : str, default="hidden_layer_sizes"
+        What errors call it.
 
     Returns
     -------
@@ -36,10 +40,36 @@ def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> list[int]:
     """
     sizes = np.atleast_1d(np.asarray(hidden_layer_sizes)).tolist()
     if any(type(size) is not int or size < 1 for size in sizes):
-        raise ValueError(
-            f"hidden_layer_sizes={hidden_layer_sizes!r} must hold integers of at least 1"
-        )
+        raise ValueError(f"{parameter}={hidden_layer_sizes!r} must hold integers of at least 1")
     return sizes
+
+
+def check_callbacks(skorch_callbacks: Any) -> list[Any]:
+    """Check the parameter of that name.
+
+    Parameters
+    ----------
+    skorch_callbacks : sequence or None
+        Callbacks, classes of them, or pairs of a name and one, as skorch takes them.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    TypeError
+        If an item is none of these.
+    """
+    items = [] if skorch_callbacks is None else list(skorch_callbacks)
+    for item in items:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not hasattr(callback, "on_train_begin"):
+            raise TypeError(
+                f"skorch_callbacks={skorch_callbacks!r} must hold skorch.callbacks.Callback "
+                f"(or pairs of a name and one), got {item!r}"
+            )
+    return items
 
 
 def build_stack(
@@ -276,12 +306,13 @@ def train(
     own_callbacks : sequence, optional
         The engine's.
     """
+    users = check_callbacks(skorch_callbacks)
     context = estimator._init_callback_context(max_subtasks=net.max_epochs)
     context.call_on_fit_task_begin(estimator=estimator)
     net.callbacks = [
         EpochTimer(),
         *own_callbacks,
-        *copy.deepcopy(list(skorch_callbacks or [])),
+        *copy.deepcopy(users),
         *([PrintLog()] if net.verbose else []),
     ]
     net.initialize_callbacks()

@@ -349,8 +349,15 @@ class VAEAnomalyDetector(OutlierMixin, LabelsMixin, ContributionsMixin, StreamMi
         Returns
         -------
         ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If ``score_method`` has changed since ``fit``, which learned the threshold.
         """
-        return self.score_samples(X) - self.offset_
+        scores = self.score_samples(X)
+        self._check_ranked_by()
+        return scores - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
         """Tell anomalies.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 
 from skbayes._engine.build import check_hidden_layer_sizes, history_arrays, hold_back, train
@@ -60,8 +60,6 @@ class BaseVAE(
     ScoresMixin,
     StackEstimatorMixin,
     CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
     BaseEstimator,
     metaclass=ABCMeta,
 ):

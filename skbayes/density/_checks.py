@@ -79,7 +79,10 @@ def check_input_noise(input_noise: Any) -> tuple[float, ...]:
     """
     if input_noise is None:
         return ()
-    levels = np.atleast_1d(np.asarray(input_noise, dtype=np.float64)).ravel()
+    try:
+        levels = np.atleast_1d(np.asarray(input_noise, dtype=np.float64)).ravel()
+    except (TypeError, ValueError):
+        levels = np.array([np.nan])
     if not np.isfinite(levels).all() or (levels < 0).any():
         raise ValueError(
             f"input_noise={input_noise!r} must be a standard deviation of at least 0, or several"

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skbayes._engine.posterior import Posterior
@@ -16,7 +17,8 @@ from skbayes.density._objective import check_codes
 from skbayes.nn import StackedVAE
 
 
-class CodesMixin:
+# scikit-learn makes set_output work on the class that defines transform, and on no other
+class CodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes of an estimator with a stacked autoencoder in ``posterior_``."""
 
     posterior_: Posterior

@@ -22,6 +22,7 @@ class LabelsMixin(ContributionsMixin):
     _head: LabelHead
     _density_offset: float
     _density_scale: float
+    _ranked_by: tuple[str, ...]
     _decoded_mean: np.ndarray
     _decoded_scale: np.ndarray
     offset_: float
@@ -35,6 +36,7 @@ class LabelsMixin(ContributionsMixin):
         """Forget labels; keep what a head will need of the training rows and their scores."""
         self.__dict__.pop("_head", None)
         # the head starts from the density's own judgement, in units of the scores' middle half
+        self._ranked_by = self._score_terms()
         self._density_offset = self.offset_
         self._density_scale = float(np.subtract(*np.percentile(scores, [75, 25]))) or 1.0
         # some thousand rows, evenly spread, tell the scale of the decoded codes (fewer wide ones)
@@ -47,6 +49,14 @@ class LabelsMixin(ContributionsMixin):
         self._decoded_mean = decoded.mean(axis=0)
         self._decoded_scale = np.maximum(np.sqrt(variance), floor)
 
+    def _check_ranked_by(self: Any) -> None:
+        """Refuse scores that the threshold, and what the head knows of scores, are not of."""
+        if self._score_terms() != self._ranked_by:
+            raise ValueError(
+                f"score_method={self.score_method!r} is not what the threshold was learned for, "
+                f"{'+'.join(self._ranked_by)!r}: fit again, or use score_samples without labels"
+            )
+
     def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """What the head sees: the density's log-odds and the decoded codes, standardised.
 
@@ -54,6 +64,7 @@ class LabelsMixin(ContributionsMixin):
         directions that the encoder does not use. (On eight sets of ADBench the AUC with 50 labels
         is .02 higher so.)
         """
+        self._check_ranked_by()
         deviation = (self._ranking(X) - self._density_offset) / self._density_scale
         rows = self._reconstruct(X)  # type: ignore[attr-defined]
         decoded = rows.astype(np.float64)

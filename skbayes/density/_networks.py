@@ -166,11 +166,13 @@ def build_networks(
         ``encoder`` or ``decoder`` or both: arguments of :class:`skbayes.nn.StackedVAE`.
     """
     made: dict[str, nn.Module] = {}
+    sides = (1, 1) if image_shape is None else image_shape[1:]
+    times = halvings(*sides)
+    # checked for tables too, where they are of no use: nothing wrong is silently accepted
+    blocks = check_channels(channels, [-(-side // 2**times) for side in sides])
+    size = check_kernel_size(kernel_size)
     if image_shape is not None:
-        times = halvings(*image_shape[1:])
-        start = [-(-side // 2**times) for side in image_shape[1:]]
         generator = make_generator(rng)
-        blocks, size = check_channels(channels, start), check_kernel_size(kernel_size)
         networks: tuple[tuple[str, Any, Sequence[int], int], ...] = (
             ("encoder", ConvEncoder, hidden_layer_sizes, 2 * n_components),
             ("decoder", ConvDecoder, hidden_layer_sizes[::-1], n_components),

@@ -137,12 +137,17 @@ class TwoStageVAE(DensityMixin, BaseVAE):
         "second_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "second_max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
+    for _name in ("validation_fraction", "n_iter_no_change", "tol"):
+        del _parameter_constraints[_name]  # of early stopping, which there is none of
 
     # the choices of a VAE that the method makes itself
     n_members, early_stopping, warm_start = 1, False, False
     criterion, beta, kl_warm_up, input_noise = "elbo", 1.0, 0.0, None
     prior, likelihood, noise, score_method = "normal", "gaussian", "shared", "iwae"
     kernel, n_train_samples, n_prior_components = "imq", 1, 1
+    for _name in set(_parameter_constraints) & set(vars()):
+        del _parameter_constraints[_name]
+    del _name
     _noise_floor, _auto_steps = FLOOR, (2000, 2000)
     _noise_rates = (5.0, 5.0)
     _random_state: np.random.RandomState
@@ -207,7 +212,7 @@ class TwoStageVAE(DensityMixin, BaseVAE):
             width,
             width,
             1,
-            check_hidden_layer_sizes(self.second_layer_sizes),
+            check_hidden_layer_sizes(self.second_layer_sizes, "second_layer_sizes"),
             activation=self.activation,
             per_feature_noise=False,
             noise_floor=FLOOR,

@@ -279,6 +279,6 @@ def moments(output: np.ndarray, known_noise: float | None) -> tuple[np.ndarray, 
     """
     mean = output[..., 0]
     if known_noise is not None:
-        return mean, np.full_like(mean, known_noise**2)
+        return mean, np.full_like(mean, known_noise * known_noise)
     # far from the data the logarithm is anything: keep squares and their sums finite
     return mean, np.exp(2.0 * np.clip(output[..., 1], -LARGEST_LOG, LARGEST_LOG))

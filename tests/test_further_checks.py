@@ -1,0 +1,65 @@
+"""Checks of scikit-learn's that ``parametrize_with_checks`` leaves out."""
+
+import pytest
+from estimators import CLASSIFIERS, DENSITIES, ESTIMATORS, REGRESSORS, name_of
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
+
+ALL = pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+CHECKS_OF_OUTPUT = [
+    "check_get_feature_names_out_error",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_global_output_transform_pandas",
+]
+
+
+@ALL
+def test_every_parameter_has_constraints_that_hold(estimator):
+    estimator_checks.check_param_validation(name_of(estimator), estimator)
+
+
+@pytest.mark.parametrize("estimator", DENSITIES, ids=name_of)
+@pytest.mark.parametrize("check", CHECKS_OF_OUTPUT)
+@pytest.mark.filterwarnings("ignore:.*feature names")
+def test_names_and_containers_of_codes(estimator, check):
+    pytest.importorskip("pandas")
+    getattr(estimator_checks, check)(name_of(estimator), estimator)
+
+
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS, *DENSITIES], ids=name_of)
+@pytest.mark.parametrize("item", [0, "EpochTimer", 1.5, ("name", "EpochTimer")])
+def test_callbacks_that_are_none(estimator, item):
+    model = clone(estimator).set_params(skorch_callbacks=[item])
+    with pytest.raises(TypeError, match=r"skorch_callbacks=\[.* must hold skorch\.callbacks"):
+        model.fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+
+
+@pytest.mark.parametrize("estimator", DENSITIES, ids=name_of)
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"channels": []}, r"channels=\[\] must hold integers of at least 1"),
+        ({"channels": [-1]}, r"channels=\[-1\] must hold integers"),
+        ({"kernel_size": 2}, "kernel_size=2 must be odd"),
+    ],
+)
+def test_parameters_of_images_are_checked_for_tables_too(estimator, params, message):
+    with pytest.raises(ValueError, match=message):
+        clone(estimator).set_params(**params).fit([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize("value", [{}, ("a",), object()])
+def test_input_noise_that_is_no_number(value):
+    for estimator in DENSITIES:
+        if "input_noise" in estimator.get_params():
+            with pytest.raises(ValueError, match="'?input_noise'?"):
+                clone(estimator).set_params(input_noise=value).fit([[0.0], [1.0], [2.0]])
+
+
+def test_widths_of_the_second_stage_are_named():
+    model = clone(DENSITIES[-1]).set_params(second_layer_sizes=(0,))
+    with pytest.raises(ValueError, match=r"second_layer_sizes=\(0,\) must hold integers"):
+        model.fit([[0.0], [1.0], [2.0]])
