@@ -335,23 +335,24 @@ class BaseVAE(
         return stack
 
     def _resume(self, stack: StackedVAE) -> None:
-        """Take over the weights of the last fit."""
-        last = self.posterior_.params
-        now = dict(stack.named_parameters())
+        """Take over the weights of the last fit, and what else the network keeps."""
+        before = self._module
+        stack.noise_floor = before.noise_floor
+        like = stack.log_noise.dtype
+        for name in ("shift", "scale"):
+            value = getattr(before, name)
+            setattr(stack, name, None if value is None else value.to("cpu", like, copy=True))
+        last = self.posterior_.params | dict(before.named_buffers())
+        now = dict(stack.named_parameters()) | dict(stack.named_buffers())
         with torch.no_grad():
             for name in {**last, **now}:
                 if name not in last or name not in now or last[name].shape != now[name].shape:
-                    shape = tuple(now[name].shape) if name in now else None
+                    shapes = [tuple(t[name].shape) if name in t else "none" for t in (last, now)]
                     raise ValueError(
-                        "Training goes on from the last fit: the network must stay as "
-                        f"it was, but {name} has changed its shape to {shape}"
+                        "Training goes on from the last fit: the network must stay as it was, but "
+                        f"the shape of {name} was {shapes[0]}, and is now {shapes[1]}"
                     )
                 now[name].copy_(last[name])
-        before = self._module
-        stack.noise_floor = before.noise_floor
-        stack.shift, stack.scale = before.shift, before.scale
-        if hasattr(stack.prior, "mean"):
-            stack.prior.mean.data.copy_(before.prior.mean)  # corners are no parameter
 
     @staticmethod
     def _active(vae: StackedVAE, posterior: Posterior, X: Any, cells: int) -> np.ndarray:
