@@ -5,20 +5,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from chain_toys import make_data
 from scipy import sparse
 from scipy.stats import norm
 from skorch.callbacks import Callback
 from torch.nn import functional as F
 
 from skbayes import SGHMCClassifier, SGHMCRegressor
-
-
-def make_data(n=40, n_features=3, n_classes=3, seed=0):
-    rng = np.random.RandomState(seed)
-    X = rng.normal(size=(n, n_features))
-    logits = X @ rng.normal(size=(n_features, n_classes)) + rng.gumbel(size=(n, n_classes))
-    return X, logits.argmax(1)
-
 
 # -- the prior ------------------------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """The variational autoencoder against closed forms, above all probabilistic PCA."""
 
-from copy import deepcopy
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -186,15 +184,6 @@ def test_codes_into_a_classifier():
     assert model[0].get_feature_names_out()[0] == "vae0"
 
 
-def test_warm_start_goes_on():
-    vae = VAE(2, (16,), max_iter=20, warm_start=True, random_state=0).fit(WINE)
-    first = vae.history_["train_loss"]
-    again = vae.fit(WINE).history_["train_loss"]
-    assert again[0] < first[5]
-    with pytest.raises(ValueError, match="the network must stay as it was"):
-        vae.set_params(hidden_layer_sizes=(17,)).fit(WINE)
-
-
 def test_early_stopping_keeps_the_best_epoch():
     vae = VAE(2, (64, 64), max_iter=400, early_stopping=True, n_iter_no_change=5, random_state=0)
     vae.fit(WINE)
@@ -208,127 +197,6 @@ def test_set_output_pandas():
     frame = load_wine(as_frame=True).data
     codes = VAE(2, (8,), max_iter=2).set_output(transform="pandas").fit_transform(frame)
     assert isinstance(codes, pd.DataFrame) and codes.columns.tolist() == ["vae0", "vae1"]
-
-
-# -- the detector ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tumours():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), np.where(y == 1, 1, -1)  # malignant is the anomaly
-
-
-def auc(detector, X, y):
-    from skbayes.metrics import anomaly_roc_auc_score
-
-    return anomaly_roc_auc_score(y, detector.score_samples(X))
-
-
-def test_detector_finds_tumours(tumours):
-    X, y = tumours
-    normal = np.flatnonzero(y == 1)
-    detector = VAEAnomalyDetector(max_iter=100, random_state=0).fit(X[normal[:200]])
-    rest = np.setdiff1d(np.arange(len(X)), normal[:200])
-    assert auc(detector, X[rest], y[rest]) > 0.94
-
-
-@pytest.mark.parametrize("score_method", ["elbo", "iwae"])
-def test_a_bound_ranks_by_a_model_that_the_bound_trained(tumours, score_method):
-    """With hardly any divergence in training the codes lie where the prior is not."""
-    X, y = tumours
-    normal = np.flatnonzero(y == 1)[:200]
-    rest = np.setdiff1d(np.arange(len(X)), normal)
-    detector = VAEAnomalyDetector(
-        n_members=1, score_method=score_method, max_iter=100, dtype="float32", random_state=0
-    )
-    assert auc(detector.fit(X[normal]), X[rest], y[rest]) > 0.94
-    again = clone(detector).set_params(beta=1.0).fit(X[normal])
-    np.testing.assert_array_equal(detector.score_samples(X), again.score_samples(X))
-    assert auc(detector.set_params(beta=0.01).fit(X[normal]), X[rest], y[rest]) < 0.9
-
-
-@pytest.mark.parametrize("scale_of_data", [1.0, 50.0])
-def test_a_ranking_has_a_fixed_width(scale_of_data):
-    """In units of the data's spread; what asks the prior, or has no bound, learns its noise."""
-    X = scale_of_data * WINE
-    fixed = VAEAnomalyDetector(2, (8,), max_iter=5, random_state=0).fit(X)
-    np.testing.assert_allclose(fixed.noise_variance_, (0.4 * scale_of_data) ** 2)
-    for params in ({"score_method": "elbo"}, {"criterion": "mse"}, {"noise": "per_feature"}):
-        assert np.ptp(clone(fixed).set_params(**params).fit(X).noise_variance_) > 0
-    one = clone(fixed).set_params(noise=0.3).fit(X)
-    np.testing.assert_allclose(one.noise_variance_, 0.09)
-
-
-@pytest.mark.parametrize("contamination", [0.05, 0.25, 0.5])
-def test_contamination_is_the_share_called_anomalous(contamination):
-    detector = VAEAnomalyDetector(2, (8,), max_iter=5, contamination=contamination, random_state=0)
-    labels = detector.fit_predict(WINE)
-    assert set(labels) == {1, -1}
-    assert abs((labels == -1).mean() - contamination) <= 1 / len(WINE)
-    np.testing.assert_array_equal(labels, detector.predict(WINE))
-    np.testing.assert_allclose(
-        detector.decision_function(WINE), detector.score_samples(WINE) - detector.offset_
-    )
-
-
-def test_fit_ignores_y():
-    first = VAEAnomalyDetector(2, (8,), max_iter=5, random_state=0).fit(WINE)
-    second = clone(first).fit(WINE, np.full(len(WINE), -1))
-    np.testing.assert_array_equal(first.score_samples(WINE), second.score_samples(WINE))
-
-
-def test_labels_raise_the_auc_and_leave_the_density(tumours):
-    X, y = tumours
-    rng = np.random.RandomState(0)
-    train, test = np.split(rng.permutation(len(X)), [300])
-    detector = VAEAnomalyDetector(max_iter=60, random_state=0).fit(X[train])  # contaminated
-    before, density = auc(detector, X[test], y[test]), detector.log_density(X[test])
-    accuracy = (detector.predict(X[test]) == y[test]).mean()
-    detector.fit_labels(X[train[:40]], y[train[:40]])
-    after = auc(detector, X[test], y[test])
-    assert after > before + 0.02
-    np.testing.assert_array_equal(detector.log_density(X[test]), density)
-    assert detector.offset_ == 0
-    assert (detector.predict(X[test]) == y[test]).mean() > accuracy + 0.02
-    # all labels so far: to fit twice is to fit once; a new fit forgets them
-    again = detector.score_samples(X[test])
-    detector.fit_labels(X[train[:40]], y[train[:40]])
-    np.testing.assert_array_equal(detector.score_samples(X[test]), again)
-    refitted = detector.fit(X[train])
-    assert auc(refitted, X[test], y[test]) == before
-
-
-def test_no_evidence_no_change(tumours):
-    """The head's prior is the density's own ranking; a label that it expects moves it little."""
-    X, _ = tumours
-    detector = VAEAnomalyDetector(max_iter=20, random_state=0).fit(X)
-    before = detector.score_samples(X)
-    surest = before.argmax()
-    detector.fit_labels(X[[surest]], [1])  # one class alone
-    assert stats.spearmanr(before, detector.score_samples(X)).statistic > 0.95
-
-
-def test_learner_teaches_the_detector(tumours):
-    from skbayes.active import ActiveLearner
-
-    X, y = tumours
-    detector = VAEAnomalyDetector(n_members=2, max_iter=40, random_state=0).fit(X)
-    before, density = auc(detector, X, y), detector.log_density(X)
-    for acquisition in ("most_anomalous", "least_certain"):
-        learner = ActiveLearner(deepcopy(detector), acquisition=acquisition, random_state=0)
-        first, _ = learner.query(X, n_instances=5)
-        measure = (
-            -detector.score_samples(X)
-            if acquisition == "most_anomalous"
-            else -np.abs(detector.decision_function(X))
-        )
-        assert set(first) == set(np.argsort(-measure)[:5])
-        for _ in range(6):
-            indices, rows = learner.query(X, n_instances=5)
-            learner.teach(rows, y[indices])
-        np.testing.assert_array_equal(learner.estimator.log_density(X), density)
-        assert auc(learner.estimator, X, y) > before, acquisition
 
 
 # -- bad input, and what must work ----------------------------------------------------------------

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy import sparse, stats
-from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
@@ -13,14 +11,8 @@ from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from skbayes import VAE, VAEAnomalyDetector
-from skbayes._engine.rows import Batch
-from skbayes.density import _robust
 from skbayes.density._allowed import allowed_scores
-from skbayes.density._contributions import exchanged
-from skbayes.density._objective import AUTO_BETA, SAMPLES_ONLY, STOCHASTIC, Objective, Settings
-from skbayes.density._scores import SCORES
-from skbayes.metrics import anomaly_roc_auc_score
-from skbayes.nn import StackedVAE
+from skbayes.density._objective import AUTO_BETA, SAMPLES_ONLY, STOCHASTIC
 
 WINE = scale(load_wine().data)
 LEARNED = ("ard", "mixture", "vamp")
@@ -125,21 +117,6 @@ def test_priors_that_learn_fit_clusters_better(prior):
         X
     ).score_samples(test)
     assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain))
-
-
-@pytest.mark.parametrize("criterion", ["elbo", "iwae", "vae-gan", "adversarial"])
-def test_warm_start_takes_every_part_along(criterion):
-    prior = "vamp" if criterion in STOCHASTIC else "corners"
-    model = VAE(
-        2, (8,), criterion=criterion, prior=prior, max_iter=3, warm_start=True, random_state=0
-    ).fit(WINE)
-    before = {name: p.clone() for name, p in model.posterior_.params.items()}
-    corners = getattr(model._module.prior, "mean", None)
-    model.set_params(learning_rate_init=1e-12).fit(WINE)
-    for name, p in model.posterior_.params.items():
-        torch.testing.assert_close(p, before[name], rtol=1e-6, atol=1e-8)
-    if corners is not None:
-        torch.testing.assert_close(model._module.prior.mean, corners)
 
 
 @pytest.mark.parametrize("criterion", AUTO_BETA)
@@ -252,161 +229,6 @@ def test_a_score_whose_training_rows_were_not_kept():
     model.set_params(score_method="latent").score_samples(WINE)  # needs none
 
 
-def test_a_score_that_the_threshold_is_not_of():
-    model = VAEAnomalyDetector(2, (8,), max_iter=2, random_state=0).fit(WINE)
-    expected = model.predict(WINE)
-    model.set_params(score_method="latent")
-    for method in (model.predict, model.decision_function):
-        with pytest.raises(ValueError, match="score_method='latent' is not what the threshold"):
-            method(WINE)
-    with pytest.raises(ValueError, match="score_method='latent' is not what the threshold"):
-        model.fit_labels(WINE[:1], [1])
-    model.set_params(score_method="reconstruction+code_density+mixture")  # "auto", written out
-    np.testing.assert_array_equal(model.predict(WINE), expected)
-
-
-# -- contributions --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def everything():
-    model = VAEAnomalyDetector(3, (16,), n_members=2, max_iter=40, n_importance=5, random_state=0)
-    return model.set_params(score_method="+".join(sorted(SCORES))).fit(WINE)
-
-
-@pytest.mark.parametrize("score", ["auto", *sorted(SCORES), "+".join(sorted(SCORES))])
-def test_contributions_add_up_to_the_score(everything, score):
-    model = clone(everything) if score == "auto" else everything
-    model = model.set_params(score_method=score)
-    if score == "auto":
-        model.fit(WINE)
-    rows = WINE[:20]
-    parts = model.feature_contributions(rows)
-    assert parts.shape == rows.shape
-    np.testing.assert_allclose(parts.sum(axis=1), model.score_samples(rows), rtol=1e-9)
-    np.testing.assert_allclose(model.feature_contributions(rows[3:4]), parts[3:4], rtol=1e-7)
-    sparse_rows = sparse.csr_array(rows)
-    np.testing.assert_allclose(model.feature_contributions(sparse_rows), parts, rtol=1e-7)
-
-
-@pytest.mark.parametrize("n_members", [1, 2])
-@pytest.mark.parametrize("score_method", ["iwae", "mixture"])
-def test_contributions_to_a_density(n_members, score_method):
-    model = VAE(2, (8,), n_members=n_members, score_method=score_method, max_iter=5, random_state=0)
-    parts = model.fit(WINE).feature_contributions(WINE[:9])
-    np.testing.assert_allclose(parts.sum(axis=1), model.score_samples(WINE[:9]), rtol=1e-9)
-
-
-@pytest.mark.parametrize("likelihood", ["gaussian", "student_t", "bernoulli"])
-def test_contributions_of_every_likelihood(likelihood):
-    X = (WINE - WINE.min(0)) / np.ptp(WINE, axis=0)
-    model = VAEAnomalyDetector(2, (8,), likelihood=likelihood, max_iter=5, random_state=0).fit(X)
-    parts = model.feature_contributions(X[:9])
-    np.testing.assert_allclose(parts.sum(axis=1), model.score_samples(X[:9]), rtol=1e-9)
-
-
-def test_contributions_after_labels():
-    model = VAEAnomalyDetector(2, (8,), max_iter=20, random_state=0).fit(WINE)
-    model.fit_labels(WINE[:10], [1, -1] * 5)
-    parts = model.feature_contributions(WINE[:9])
-    np.testing.assert_allclose(parts.sum(axis=1), model.score_samples(WINE[:9]), rtol=1e-9)
-
-
-@pytest.mark.parametrize("score", ["auto", "code_density", "elbo"])
-def test_the_feature_that_was_spoiled_is_found(score):
-    rng = np.random.RandomState(0)
-    W = rng.normal(size=(3, 10))
-    X = rng.normal(size=(800, 3)) @ W + 0.3 * rng.normal(size=(800, 10))
-    X = scale(X)
-    model = VAEAnomalyDetector(random_state=0, score_method=score, n_members=2, n_importance=8)
-    model.set_params(max_iter=60).fit(X[:600])
-    rows, spoiled = X[600:].copy(), rng.randint(10, size=200)
-    rows[np.arange(200), spoiled] += rng.choice([-5, 5], size=200)
-    found = model.feature_contributions(rows).argmin(axis=1) == spoiled
-    assert found.mean() > 0.8  # chance is a tenth
-
-
-def test_exchange_is_exact_for_sums_and_fair_to_twins():
-    X = np.random.RandomState(0).normal(size=(6, 4))
-    normal = np.zeros_like(X)
-    parts = exchanged(lambda rows: np.square(rows).sum(1) + 8.0, X, normal, 0)
-    np.testing.assert_allclose(parts, np.square(X) + 2.0)
-    product = exchanged(lambda rows: rows[:, 0] * rows[:, 1], X, normal, 0)
-    # every order is walked both ways, so that two features share what they make together
-    np.testing.assert_allclose(product[:, 0], product[:, 1])
-    np.testing.assert_allclose(product.sum(1), X[:, 0] * X[:, 1])
-
-
-# -- robustness -----------------------------------------------------------------------------------
-
-
-def contaminated(n=500, share=0.1, seed=0):
-    rng = np.random.RandomState(seed)
-    W = rng.normal(size=(2, 8))
-    X = rng.normal(size=(n, 2)) @ W + 0.2 * rng.normal(size=(n, 8))
-    y = np.where(rng.uniform(size=n) < share, -1, 1)
-    # a cluster of its own, which a model of all rows would learn as well
-    X[y == -1] = 4 * rng.normal(size=8) + 0.3 * rng.normal(size=(int((y == -1).sum()), 8))
-    return scale(X), y
-
-
-def test_screening_drops_a_fifth_and_the_anomalies():
-    X, y = contaminated()
-    for dtype in (torch.float32, torch.float64):
-        rng = np.random.RandomState(0)
-        kept = _robust.screen(X, rng, torch.device("cpu"), dtype)
-        assert len(kept) == 400 and (np.diff(kept) > 0).all()
-        assert (y[kept] == -1).mean() < 0.1 * (y == -1).mean()
-    mean, spread = _robust.spread_of_kept(X, kept)
-    np.testing.assert_allclose(mean, X[kept].mean(axis=0))
-    np.testing.assert_allclose(spread, X[kept].std(axis=0))
-
-
-def test_robust_training_on_contaminated_rows():
-    X, y = contaminated()
-    params = {"max_iter": 60, "n_members": 2, "random_state": 0}
-    plain = VAEAnomalyDetector(**params).fit(X).score_samples(X)
-    robust = VAEAnomalyDetector(robust=True, **params).fit(X).score_samples(X)
-    assert anomaly_roc_auc_score(y, robust) > max(0.97, anomaly_roc_auc_score(y, plain))
-
-
-def test_robust_scores_do_not_depend_on_the_units():
-    """Standardised inside: other units of a feature change the density by the volume only."""
-    X, _ = contaminated(200)
-    units = np.array([1.0, 1e3, 1e-3, 1.0, 7.0, 0.1, 1.0, 50.0])
-    params = {"robust": True, "max_iter": 30, "random_state": 0}
-    first = VAEAnomalyDetector(**params).fit(X)
-    second = VAEAnomalyDetector(**params).fit(X * units - 5)
-    shift = np.log(units).sum()
-    np.testing.assert_allclose(
-        second.log_density(X * units - 5), first.log_density(X) - shift, rtol=1e-4, atol=1e-3
-    )
-    np.testing.assert_allclose(
-        second.reconstruct(X * units - 5), first.reconstruct(X) * units - 5, rtol=1e-4, atol=1e-3
-    )
-    np.testing.assert_allclose(second.noise_variance_, first.noise_variance_ * units**2, rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "X",
-    [
-        np.c_[WINE, np.ones(len(WINE))],
-        np.ones((20, 3)),
-        WINE[:1],
-        WINE[:4],
-        np.repeat(WINE[:2], 10, axis=0),
-        sparse.csr_array(WINE),
-        WINE.astype(np.float32),
-    ],
-    ids=["constant column", "all constant", "one row", "four rows", "twins", "sparse", "float32"],
-)
-def test_robust_must_work(X):
-    model = VAEAnomalyDetector(2, (8,), robust=True, max_iter=3, random_state=0).fit(X)
-    assert np.isfinite(model.score_samples(X)).all()
-    model.set_params(warm_start=True).fit(X)
-    assert np.isfinite(model.score_samples(X)).all()
-
-
 # -- codes ----------------------------------------------------------------------------------------
 
 
@@ -439,20 +261,3 @@ def test_frozen_codes_into_a_classifier():
     vae = VAE(8, (64,), max_iter=60, learning_rate_init=0.01, random_state=0).fit(X)  # no labels
     model = make_pipeline(FrozenEstimator(vae), KNeighborsClassifier()).fit(X[:200], y[:200])
     assert model.score(X[200:], y[200:]) > 0.6  # chance is a tenth
-
-
-def test_rows_that_are_trimmed_may_cost_anything():
-    """Also where training looks back at its last batch, or at held-back rows."""
-    g = torch.Generator().manual_seed(0)
-    vae = StackedVAE(3, 2, 2, (8,), generator=g, dtype=torch.float64)
-    rows = torch.randn(10, 3, generator=g, dtype=torch.float64)
-    rows[4] *= 1e8
-    batch = Batch(rows, None, None)
-    losses = []
-    for settings in (Settings(), Settings(trim=0.1)):
-        vae.noise_generator = torch.Generator().manual_seed(1)
-        losses.append(Objective(settings)(vae.eval(), batch))
-    whole, kept = losses
-    others = np.delete(np.arange(10), 4)
-    torch.testing.assert_close(kept.mean(1), whole[:, others].mean(1))
-    assert (whole[:, 4] > 1e10).all()
