@@ -81,6 +81,8 @@ def test_bad_y(estimator, y, message):
         (np.zeros(30), "[Ss]ample.?weight.*zero"),
         (np.r_[np.nan, np.ones(29)], "sample_weight contains NaN"),
         (np.r_[np.inf, np.ones(29)], "sample_weight contains infinity"),
+        (np.nan, "sample_weight=nan must be finite"),
+        (np.float32(np.inf), "sample_weight=.*inf.* must be finite"),
     ],
 )
 def test_bad_sample_weight(estimator, weight, message):

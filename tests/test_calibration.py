@@ -269,6 +269,7 @@ def test_a_label_that_is_missing():
         ([0, np.nan], [0.1, 0.9], {}, "y_true contains NaN"),
         ([0, 1], [0.1, 0.9], {"sample_weight": [1, -1]}, "[Nn]egative"),
         ([0, 1], [0.1, 0.9], {"sample_weight": [1]}, "sample_weight.shape"),
+        ([0, 1], [0.1, 0.9], {"sample_weight": np.nan}, "sample_weight=nan must be finite"),
         ([[0, 1], [1, 0]], [0.1, 0.9], {}, "1d array"),
     ],
 )

@@ -214,6 +214,7 @@ def test_regression_calibration_error():
         (lambda: gaussian_nll([0], [0], [1, 1]), "y_true 1, mean 1, std 2"),
         (lambda: crps_gaussian([0], [0], [-1]), "std must not be negative; its least value is -1"),
         (lambda: crps_gaussian([0], [0], [1], sample_weight=[-1]), "[Nn]egative"),
+        (lambda: crps_gaussian([0], [0], [1], sample_weight=np.nan), "sample_weight=nan must be"),
         (lambda: crps_ensemble([0, 1], [[0], [1]]), r"\(2, 1\); it must be .draws, rows.; transp"),
         (lambda: crps_ensemble([0, 1], [[0, 1, 2]]), r"\(1, 3\); it must be .draws, rows.$"),
         (lambda: crps_ensemble([0], [0]), "Expected 2D array"),

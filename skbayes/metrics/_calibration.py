@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
-from skbayes._sklearn import _check_sample_weight
+from skbayes._sklearn import check_sample_weight
 
 # Float32 softmax over many classes sums to 1 only to about 1e-5; a forgotten softmax is far off
 _TOLERANCE = 1e-3
@@ -260,9 +260,7 @@ def reliability_bins(
     if strategy not in ("quantile", "uniform"):
         raise ValueError(f"strategy={strategy!r} must be 'quantile' or 'uniform'")
     proba, true = _check_probabilities(y_true, y_proba, labels)
-    weight = _check_sample_weight(
-        sample_weight, true, dtype=np.float64, ensure_non_negative=True, copy=True
-    )
+    weight = check_sample_weight(sample_weight, true, copy=True)
     counts = weight > 0
     proba, true, weight = proba[counts], true[counts], weight[counts]
     weight = weight / weight.sum()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
-from skbayes._sklearn import _check_sample_weight
+from skbayes._sklearn import check_sample_weight
 
 
 def check_levels(levels: Any) -> np.ndarray:
@@ -40,15 +40,10 @@ def check_columns(**columns: Any) -> list[np.ndarray]:
     return checked
 
 
-def check_weight(sample_weight: Any, rows: np.ndarray) -> np.ndarray:
-    """Weights of shape (rows,), not negative; all 1 by default."""
-    return _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-
-
 def mean_of_rows(values: np.ndarray, sample_weight: Any, per_row: bool = False) -> Any:
     """The weighted mean, or the values themselves."""
     if per_row:
         if sample_weight is not None:
             raise ValueError("per_row=True takes no mean, sample_weight must be None")
         return values
-    return float(np.average(values, weights=check_weight(sample_weight, values)))
+    return float(np.average(values, weights=check_sample_weight(sample_weight, values)))

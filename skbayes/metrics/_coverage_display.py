@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.metrics._checks import check_levels, check_weight
+from skbayes._sklearn import check_sample_weight
+from skbayes.metrics._checks import check_levels
 from skbayes.metrics._displays import axes_and_figure, draw_diagonal, label_with_error
 from skbayes.metrics._intervals import observed_coverage
 from skbayes.metrics._predictions import LEVELS, predict_intervals
@@ -185,7 +186,7 @@ class CoverageDisplay:
             If a parameter or an array is not allowed.
         """
         levels, observed = observed_coverage(y_true, lower, upper, levels, sample_weight)
-        weight = check_weight(sample_weight, y_true)
+        weight = check_sample_weight(sample_weight, y_true)
         order = np.argsort(levels)
         return cls(
             levels[order],

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skbayes._sklearn import check_sample_weight
 from skbayes.metrics._checks import (
     check_columns,
     check_coverage,
     check_levels,
-    check_weight,
     mean_of_rows,
 )
 
@@ -233,7 +233,7 @@ def observed_coverage(
             )
     _check_order(low, high)
     inside = (low <= y) & (y <= high)
-    return levels, np.average(inside, axis=1, weights=check_weight(sample_weight, y))
+    return levels, np.average(inside, axis=1, weights=check_sample_weight(sample_weight, y))
 
 
 def _check_order(low: np.ndarray, high: np.ndarray) -> None:

@@ -25,7 +25,7 @@ from skbayes._engine.net import StackNet
 from skbayes._engine.posterior import Posterior, StackEstimatorMixin
 from skbayes._engine.rows import Rows
 from skbayes._engine.seeds import draw_seed, new_random_state, seeded_global_stream
-from skbayes._sklearn import Interval, StrOptions, _check_sample_weight
+from skbayes._sklearn import Interval, StrOptions, check_sample_weight
 from skbayes.nn import ACTIVATIONS, StackedMLP
 from skbayes.supervised._likelihood import Likelihood
 
@@ -101,9 +101,7 @@ class BaseStackEstimator(
             y_numeric=self._y_numeric,
         )
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = check_sample_weight(sample_weight, X)
             # rows without weight are no data: they must not even add a class
             kept = sample_weight > 0
             if not kept.all():
