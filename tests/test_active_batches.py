@@ -334,7 +334,7 @@ def test_epsilon_greedy():
 def test_exclude_checks():
     learner = ActiveLearner(GaussianNB(), X_training=X, y_training=Y)
     for wrong, message in [
-        ([150], "exclude holds positions outside 0 to 149"),
+        ([150], r"exclude holds positions outside the pool, \[150\]; they go from 0 to 149"),
         ([-1], "exclude holds positions"),
         ([0.5], "exclude must be positions"),
         ([[1]], "exclude must be positions"),

@@ -324,6 +324,39 @@ def test_an_optimizer_resumes_with_its_record(tmp_path):
 
 def test_places_given_are_checked(tmp_path):
     learner = begin(tmp_path / "labels.db")
-    for wrong in ([0], [0.5, 1.0], [[0, 1]]):
-        with pytest.raises(ValueError, match="indices must be 2 positions in the pool"):
+    for wrong, message in [
+        ([0], "indices must be 2 positions in the pool"),
+        ([0.5, 1.0], "indices must be positions in the pool, integers"),
+        ([[0, 1]], "indices must be positions in the pool, integers"),
+        ([0, -1], r"outside the pool, \[-1\]; they go from 0 on"),
+    ]:
+        with pytest.raises(ValueError, match=message):
             learner.teach(X_POOL[:2], Y_POOL[:2], indices=wrong)
+    step(learner)
+    for places in ([0, 144], [-3, 0]):  # 144 rows; what is durable would spoil every later query
+        for act in (
+            lambda: learner.teach(X_POOL[:2], Y_POOL[:2], indices=places),
+            lambda: learner.skip(places),
+            lambda: learner.amend(places, Y_POOL[:2]),
+        ):
+            with pytest.raises(ValueError, match="outside the pool.*they go from 0 to 143"):
+                act()
+    assert len(learner.labelled_) == 3 and len(learner.skipped_) == 0
+
+
+def test_a_place_is_labelled_once_in_a_call_too(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    learner.teach(X_POOL[[4, 4, 5]], Y_POOL[[4, 4, 5]], indices=[4, 4, 5])
+    assert len(learner.y_training) == 6 + 2
+    with pytest.raises(ValueError, match="position 7 .*labelled 0 before and is .* 1 now"):
+        learner.teach(X_POOL[[7, 7]], np.array([0, 1]), indices=[7, 7])
+    indices, rows = learner.query(X_POOL, exclude=learner.labelled_)
+    learner.teach(np.repeat(rows, 2, axis=0), np.repeat(Y_POOL[indices], 2))
+    assert len(learner.y_training) == 6 + 3
+    np.testing.assert_array_equal(learner.labelled_, np.sort([4, 5, *indices]))
+
+
+def test_a_journal_is_of_one_class_of_learner(tmp_path):
+    begin(tmp_path / "labels.db").close()
+    with pytest.raises(JournalError, match="of the class ActiveLearner, not BayesianOptimizer"):
+        BayesianOptimizer.resume(tmp_path / "labels.db", X_POOL)

@@ -129,8 +129,17 @@ def test_run_checks():
         begin(acquisition=None, query_strategy=lambda *a, n_instances: np.arange(n_instances)).run(
             X_POOL, Y_POOL, 1, stopping=LowUtility(0.9)
         )
-    with pytest.raises(ValueError, match="n_labels=0 must be an integer"):
-        Budget(0)
+    for make, message in [
+        (lambda: Budget(0), "n_labels=0 must be an integer of at least 1"),
+        (lambda: TargetScore("high"), "score='high' must be a number"),
+        (lambda: LowUtility(np.nan), "threshold=nan must be a number"),
+        (lambda: StablePredictions(X, patience=0), "patience=0 must be an integer of at least 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
+    for wrong in ("budget", 5, [Budget(50), 5]):
+        with pytest.raises(TypeError, match=r"must be a criterion, such as Budget\(200\)"):
+            begin().run(X_POOL, Y_POOL, 1, stopping=wrong)
 
 
 def test_a_run_from_nothing():
@@ -139,17 +148,18 @@ def test_a_run_from_nothing():
     )
     assert curve.n_labels == [0, 10, 20, 30]
     assert np.isnan(curve.scores[0]) and curve.scores[-1] > 0.7
+    first, middle, last = curve.scores[1:]  # the area is that of the labels with a score
+    assert curve.area() == pytest.approx((first + 2 * middle + last) / 4)
 
 
 # -- stopping -------------------------------------------------------------------------------------
 
 
 def test_criteria_in_a_run():
-    assert begin().run(X_POOL, Y_POOL, batch_size=4, stopping=Budget(15)).n_labels[-1] == 18
     curve = begin().run(
-        X_POOL, Y_POOL, stopping=[Budget(100), TargetScore(0.9)], X_test=X, y_test=Y
+        X_POOL, Y_POOL, stopping=[Budget(100), TargetScore(0.96)], X_test=X, y_test=Y
     )
-    assert curve.stopped_by == "TargetScore" and curve.scores[-1] >= 0.9 > max(curve.scores[1:-1])
+    assert curve.stopped_by == "TargetScore" and curve.scores[-1] >= 0.96 > max(curve.scores[:-1])
     # the least margin left is larger than asked for
     curve = begin().run(X_POOL, Y_POOL, stopping=LowUtility(-0.2))
     assert curve.stopped_by == "LowUtility" and len(curve.indices) < 144
@@ -160,6 +170,20 @@ def test_criteria_in_a_run():
         return state.n_queries == 2
 
     assert begin().run(X_POOL, Y_POOL, stopping=enough).stopped_by == "enough"
+
+
+@pytest.mark.parametrize("n_labels", [3, 6, 7, 15])
+def test_no_label_is_asked_for_beyond_the_budget(n_labels):
+    curve = begin().run(X_POOL, Y_POOL, batch_size=4, stopping=Budget(n_labels))
+    assert curve.n_labels == sorted({6, *range(6, n_labels, 4), max(n_labels, 6)})
+    assert curve.stopped_by == "Budget"
+
+
+def test_a_score_that_is_reached_already_asks_for_nothing():
+    curve = begin().run(
+        X_POOL, Y_POOL, stopping=TargetScore(begin().score(X, Y)), X_test=X, y_test=Y
+    )
+    assert curve.n_labels == [6] and curve.stopped_by == "TargetScore"
 
 
 def test_patience():
@@ -189,8 +213,9 @@ def test_area_and_labels():
     assert curve.area() == pytest.approx((10 * 0.6 + 30 * 0.8) / 40)
     assert curve.labels_to(0.7) == 30 and curve.labels_to(0.71) == 60
     assert curve.labels_to(0.95) == np.inf
-    with pytest.raises(ValueError, match="0 scores has no area"):
-        LearningCurve([20]).area()
+    for curve in (LearningCurve([20]), LearningCurve([20, 20], [0.5, 0.5])):
+        with pytest.raises(ValueError, match="has no area"):
+            curve.area()
 
 
 def test_display():

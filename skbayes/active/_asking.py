@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.active._checks import check_n_instances
+from skbayes.active._checks import check_n_instances, check_places
 
 
 def check_epsilon(epsilon: Any) -> None:
@@ -33,13 +33,8 @@ def find_open_rows(exclude: Any, n_rows: int, n_instances: int | None) -> np.nda
     """Positions that are not excluded; None for all."""
     if exclude is None or np.size(exclude) == 0:
         return None
-    excluded = np.asarray(exclude)
-    if excluded.ndim != 1 or excluded.dtype.kind not in "iu":
-        raise ValueError("exclude must be positions in the pool, integers in one dimension")
-    if excluded.min() < 0 or excluded.max() >= n_rows:
-        raise ValueError(f"exclude holds positions outside 0 to {n_rows - 1}")
     is_open = np.ones(n_rows, dtype=bool)
-    is_open[excluded] = False
+    is_open[check_places(exclude, n_rows, "exclude")] = False
     open_rows = np.flatnonzero(is_open)
     check_n_instances(1 if n_instances is None else n_instances, len(open_rows))
     return open_rows

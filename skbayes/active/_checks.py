@@ -274,3 +274,40 @@ def check_indices(
             f"0 to {n_rows - 1}"
         )
     return int(answer) if answer.ndim == 0 and n_instances is None else indices.astype(np.intp)
+
+
+def check_places(places: Any, n_rows: int | None, name: str) -> np.ndarray:
+    """Check that somebody's positions in a pool are positions in it.
+
+    Parameters
+    ----------
+    places : int or array-like of int
+        What to check.
+    n_rows : int or None
+        Number of rows of the pool; None if it is not known yet.
+    name : str
+        What an error calls them.
+
+    Returns
+    -------
+    ndarray of int of shape (n_places,)
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    checked = np.atleast_1d(np.asarray(places))
+    if checked.ndim != 1 or (checked.dtype.kind not in "iu" and checked.size):
+        raise ValueError(
+            f"{name} must be positions in the pool, integers in one dimension; got shape "
+            f"{checked.shape} and dtype {checked.dtype}"
+        )
+    outside = checked < 0 if n_rows is None else (checked < 0) | (checked >= n_rows)
+    if checked.size and outside.any():
+        upwards = "on" if n_rows is None else f"to {n_rows - 1}"
+        raise ValueError(
+            f"{name} holds positions outside the pool, {checked[outside][:5].tolist()}; they go "
+            f"from 0 {upwards}"
+        )
+    return checked.astype(np.intp)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skbayes.active._checks import check_places
 from skbayes.active._fingerprint import pool_hash, row_hashes
 from skbayes.active._journal import Journal, Label
 from skbayes.active._resumed import Known, Resumed
@@ -43,10 +44,10 @@ class Journaled(Resumed):
         Raises
         ------
         ValueError
-            If the learner has no journal.
+            If the learner has no journal, or they are no positions in the pool.
         """
         journal = self._open_journal("skip")
-        places = [int(place) for place in np.atleast_1d(indices)]
+        places = self._checked_places(indices)
         journal.add_skips(places, self._stream_state())
         self._skipped = [*(self._skipped or []), *places]
         return self
@@ -72,7 +73,7 @@ class Journaled(Resumed):
         """
         journal = self._open_journal("amend")
         assert self._known is not None
-        places = [int(place) for place in np.atleast_1d(indices)]
+        places = self._checked_places(indices)
         if count_rows(y, "y") != len(places):
             raise ValueError(f"y has {count_rows(y, 'y')} labels for {len(places)} indices")
         unknown = [place for place in places if place not in self._known.by_place]
@@ -150,17 +151,23 @@ class Journaled(Resumed):
         hashes = row_hashes(X)
         places = self._places(hashes, indices)
         rows, answers = own_rows(X), own_rows(y)
-        new = []
+        new: list[int] = []
+        here: dict[int, Any] = {}  # answers of this call by their places
         for position, (row_hash, place) in enumerate(zip(hashes, places, strict=True)):
-            # of rows that come together, the same content may be several rows
+            # of rows that come together, the same content may be several rows, but no place may
             known = None if kind == "fit" else self._known.find(row_hash, place)
-            if known is None:
+            before = here.get(place) if place is not None and kind == "teach" else None
+            if known is not None:
+                before = self._known.labels[known].answer
+            if before is None:
                 new.append(position)
-            elif not _equal(self._known.labels[known].answer, answers[position]):
+                if place is not None:
+                    here[place] = answers[position]
+            elif not _equal(before, answers[position]):
                 raise ValueError(
                     f"row {position} (position {place} in the pool) was labelled "
-                    f"{_show(self._known.labels[known].answer)} before and is labelled "
-                    f"{_show(answers[position])} now; correct a label by amend"
+                    f"{_show(before)} before and is labelled {_show(answers[position])} now; "
+                    "correct a label by amend"
                 )
         if self._known.placed:
             journal.set_places(self._known.placed)
@@ -215,16 +222,21 @@ class Journaled(Resumed):
         self._pool, self._pool_hash = X_pool, fingerprint
         return True
 
+    def _checked_places(self, indices: Any) -> list[int]:
+        """Positions in the pool, as far as it is known: what is wrong must not become durable."""
+        pool = self._open_journal("indices").get_meta("pool")
+        return check_places(indices, None if pool is None else pool[0], "indices").tolist()
+
     def _places(self, hashes: list[bytes], indices: Any) -> list[int | None]:
         """Positions in the pool: as given, or those at which the rows were asked for."""
         if indices is not None:
-            places = np.atleast_1d(indices)
-            if places.dtype.kind not in "iu" or places.shape != (len(hashes),):
+            given: list[int | None] = [*self._checked_places(indices)]
+            if len(given) != len(hashes):
                 raise ValueError(
-                    f"indices must be {len(hashes)} positions in the pool, one a row; got shape "
-                    f"{places.shape} and dtype {places.dtype}"
+                    f"indices must be {len(hashes)} positions in the pool, one a row; got "
+                    f"{len(given)}"
                 )
-            return [int(place) for place in places]
+            return given
         seen: dict[bytes, int] = defaultdict(int)
         found: list[int | None] = []
         for row_hash in hashes:

@@ -81,10 +81,17 @@ class Resumed:
         Raises
         ------
         JournalError
-            If the journal is in use, holds no run, is of another pool, or a parameter is missing.
+            If the journal is in use, holds no run, is of another pool or another class of learner,
+            or a parameter is missing.
         """
         journal = Journal(path)
         try:
+            recorded = journal.get_meta("class")
+            if recorded != cls.__name__:
+                raise JournalError(
+                    f"journal={str(path)!r} is of the class {recorded}, not {cls.__name__}; "
+                    f"continue it by {recorded}.resume"
+                )
             learner = cls(**_parameters(journal, parameters))
             learner._journal, learner.journal = journal, path
             learner._restore(X_pool)

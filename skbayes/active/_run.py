@@ -50,11 +50,21 @@ class LearningCurve:
         Returns
         -------
         float
+            Over the labels from the first training on: before it there is no score.
+
+        Raises
+        ------
+        ValueError
+            If there are not two scores at different numbers of labels.
         """
-        if len(self.scores) < 2:
-            raise ValueError(f"a curve of {len(self.scores)} scores has no area")
-        width = self.n_labels[-1] - self.n_labels[0]
-        return float(np.trapezoid(self.scores, self.n_labels) / width)
+        known = ~np.isnan(self.scores)
+        n_labels, scores = np.array(self.n_labels)[known], np.array(self.scores)[known]
+        if len(scores) < 2 or n_labels[-1] == n_labels[0]:
+            raise ValueError(
+                f"a curve of {len(scores)} scores at {len(np.unique(n_labels))} numbers of labels "
+                "has no area"
+            )
+        return float(np.trapezoid(scores, n_labels) / (n_labels[-1] - n_labels[0]))
 
     def labels_to(self, score: float) -> float:
         """Number of labels at which a score is reached first.
@@ -139,13 +149,12 @@ class Running:
         ------
         ValueError
             If a parameter is not one of those allowed, or the oracle returns too many labels.
+        TypeError
+            If ``stopping`` holds what cannot be called.
         """
         n_rows = count_rows(X_pool, "X_pool")
         check_n_instances(batch_size, n_rows)
-        criteria = [stopping] if callable(stopping) else list(stopping)
-        for criterion in criteria:
-            if hasattr(criterion, "reset"):
-                criterion.reset()
+        criteria = _criteria(stopping)
         ask = oracle if callable(oracle) else _Simulated(oracle, n_rows)
         score = _scorer(self, X_test, y_test, scoring)
         curve = LearningCurve()
@@ -161,9 +170,14 @@ class Running:
                 if n_left == 0:
                     curve.stopped_by = "the pool is exhausted"
                     break
+                if n_done == 0:
+                    beforehand = [c for c in criteria if getattr(c, "before_asking", False)]
+                    if self._stops(beforehand, curve, 0, None):
+                        break
+                room = [c.room(curve.n_labels[-1]) for c in criteria if hasattr(c, "room")]
                 indices, rows, utilities = self.query(
                     X_pool,
-                    n_instances=min(batch_size, n_left),
+                    n_instances=min(batch_size, n_left, *room),
                     exclude=taken,
                     return_metrics=True,
                     **(query_kwargs or {}),
@@ -174,20 +188,22 @@ class Running:
                 if not finished:
                     curve.stopped_by = "the oracle quit"
                     break
-                state = RunState(
-                    self,
-                    curve.n_labels[-1],
-                    n_done + 1,
-                    utilities,
-                    curve.scores[-1] if score is not None else None,
-                )
-                stopped = [criterion for criterion in criteria if criterion(state)]
-                if stopped:
-                    curve.stopped_by = getattr(stopped[0], "__name__", type(stopped[0]).__name__)
+                if self._stops(criteria, curve, n_done + 1, utilities):
                     break
             else:
                 curve.stopped_by = f"n_queries={n_queries}"
         return curve
+
+    def _stops(
+        self, criteria: list[Any], curve: LearningCurve, n_queries: int, utilities: Any
+    ) -> bool:
+        """Ask every criterion; the curve notes the first that says stop."""
+        score = curve.scores[-1] if curve.scores else None
+        state = RunState(self, curve.n_labels[-1], n_queries, utilities, score)
+        stopped = [criterion for criterion in criteria if criterion(state)]
+        if stopped:
+            curve.stopped_by = getattr(stopped[0], "__name__", type(stopped[0]).__name__)
+        return bool(stopped)
 
     def _answer(
         self,
@@ -281,10 +297,24 @@ class _Bar:
             self.bar.update()
 
 
+def _criteria(stopping: Any) -> list[Any]:
+    """Criteria of a run that begins, which have seen nothing."""
+    criteria = [stopping] if callable(stopping) else stopping
+    if not isinstance(criteria, list | tuple) or not all(callable(c) for c in criteria):
+        raise TypeError(
+            f"stopping={stopping!r} must be a criterion, such as Budget(200), or a list of them"
+        )
+    for criterion in criteria:
+        if hasattr(criterion, "reset"):
+            criterion.reset()
+    return list(criteria)
+
+
 def _rounds(n_queries: int | None) -> Iterable[int]:
     if n_queries is None:
         return count()
-    if not isinstance(n_queries, int | np.integer) or n_queries < 0:
+    number = isinstance(n_queries, int | np.integer) and not isinstance(n_queries, bool)
+    if not number or n_queries < 0:
         raise ValueError(f"n_queries={n_queries!r} must be an integer of at least 0 or None")
     return range(n_queries)
 

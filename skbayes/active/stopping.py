@@ -39,7 +39,7 @@ class RunState(NamedTuple):
 
 
 class Budget:
-    """Stop at a number of labels.
+    """Stop at a number of labels: a run asks for no more, be a batch cut short.
 
     Parameters
     ----------
@@ -58,17 +58,32 @@ class Budget:
     True
     """
 
+    #: Whether there is an answer before the first round: a run may be over when it begins
+    before_asking = True
+
     def __init__(self, n_labels: int) -> None:
-        if not isinstance(n_labels, int | np.integer) or n_labels < 1:
-            raise ValueError(f"n_labels={n_labels!r} must be an integer of at least 1")
-        self.n_labels = n_labels
+        self.n_labels = _count(n_labels, "n_labels")
+
+    def room(self, n_labels: int) -> int:
+        """Tell how many labels more there may be.
+
+        Parameters
+        ----------
+        n_labels : int
+            Number of labels so far.
+
+        Returns
+        -------
+        int
+        """
+        return max(self.n_labels - n_labels, 0)
 
     def reset(self) -> None:
         """Forget what was seen; a run does so when it begins."""
 
     def __call__(self, state: RunState) -> bool:
         """Tell whether to stop."""
-        return state.n_labels >= self.n_labels
+        return self.room(state.n_labels) == 0
 
 
 class TargetScore:
@@ -79,6 +94,11 @@ class TargetScore:
     score : float
         The score to reach.
 
+    Raises
+    ------
+    ValueError
+        If it is no number.
+
     Examples
     --------
     >>> from skbayes.active.stopping import RunState, TargetScore
@@ -86,8 +106,11 @@ class TargetScore:
     False
     """
 
+    #: Whether there is an answer before the first round: a run may be over when it begins
+    before_asking = True
+
     def __init__(self, score: float) -> None:
-        self.score = score
+        self.score = _number(score, "score")
 
     def reset(self) -> None:
         """Forget what was seen; a run does so when it begins."""
@@ -109,6 +132,11 @@ class LowUtility:
     patience : int, default=1
         Number of rounds in a row.
 
+    Raises
+    ------
+    ValueError
+        If ``threshold`` is no number or ``patience`` no positive integer.
+
     Examples
     --------
     >>> from skbayes.active.stopping import LowUtility, RunState
@@ -117,8 +145,8 @@ class LowUtility:
     """
 
     def __init__(self, threshold: float, patience: int = 1) -> None:
-        self.threshold = threshold
-        self.patience = patience
+        self.threshold = _number(threshold, "threshold")
+        self.patience = _count(patience)
         self.reset()
 
     def reset(self) -> None:
@@ -148,6 +176,11 @@ class StablePredictions:
     patience : int, default=3
         Number of rounds in a row.
 
+    Raises
+    ------
+    ValueError
+        If ``threshold`` is no number or ``patience`` no positive integer.
+
     References
     ----------
     Bloodgood, Vijay-Shanker (2009), *A method for stopping active learning based on stabilizing
@@ -167,8 +200,8 @@ class StablePredictions:
 
     def __init__(self, X: Any, threshold: float = 0.99, patience: int = 3) -> None:
         self.X = X
-        self.threshold = threshold
-        self.patience = patience
+        self.threshold = _number(threshold, "threshold")
+        self.patience = _count(patience)
         self.reset()
 
     def reset(self) -> None:
@@ -187,3 +220,15 @@ class StablePredictions:
             self._rounds = self._rounds + 1 if agreement >= self.threshold else 0
         self._before = predicted
         return self._rounds >= self.patience
+
+
+def _number(value: Any, name: str) -> float:
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool) or value != value:
+        raise ValueError(f"{name}={value!r} must be a number")
+    return float(value)
+
+
+def _count(value: Any, name: str = "patience") -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+    return int(value)
