@@ -1,6 +1,7 @@
 """Autoencoders on data that stay where they are (files, bytes), and on streams."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -150,6 +151,38 @@ def test_a_stream_goes_on_through_a_pickle_bit_for_bit(kind, cancer):
     np.testing.assert_array_equal(model.score_samples(first), other.score_samples(first))
 
 
+@pytest.mark.parametrize("kind", [VAE, VAEAnomalyDetector])
+def test_what_scores_need_is_computed_when_it_is_asked_for(kind, cancer, monkeypatch):
+    import skbayes.density._base as module
+
+    calls, original = [], module.make_reference
+
+    def count(*args):
+        calls.append(args[2].shape[0])
+        return original(*args)
+
+    monkeypatch.setattr(module, "make_reference", count)
+    asked, left = (kind(3, (8,), score_method="mixture", random_state=0) for _ in range(2))
+    for block in blocks_of(cancer[0][:300], 50):
+        left.partial_fit(block)
+        scores = asked.partial_fit(block).score_samples(cancer[1])
+    assert calls == [50, 100, 150, 200, 250, 300]
+    copied = pickle.loads(pickle.dumps(left))
+    for model in (left, copied):
+        with ThreadPoolExecutor(2) as pool:
+            for got in pool.map(model.score_samples, [cancer[1]] * 4):
+                np.testing.assert_array_equal(got, scores)
+    assert calls[6:] == [300, 300]
+    if kind is VAEAnomalyDetector:
+        other = pickle.loads(pickle.dumps(left)).partial_fit(cancer[0][:50])
+        asked.partial_fit(cancer[0][:50])
+        assert other.offset_ == asked.offset_ != left.offset_
+        y = np.repeat([1, -1], 5)
+        rows = np.vstack([cancer[0][:5], cancer[1][:5]])
+        assert other.partial_fit(cancer[0][:50]).fit_labels(rows, y).offset_ == 0.0
+        assert other.partial_fit(cancer[0][:50]).offset_ != 0.0  # labels are forgotten
+
+
 def test_units_come_from_the_first_block(cancer):
     X = cancer[0]
     model = VAE(3, (8,), random_state=0).partial_fit(X[:100])
@@ -176,6 +209,19 @@ def test_kept_rows_are_a_uniform_sample_of_bounded_size(monkeypatch):
         ages.append(np.bincount(kept // 100, minlength=6))
     share = np.sum(ages, axis=0)  # 120 expected each, of deviation 10
     assert share.min() > 80 and share.max() < 160
+
+
+def test_blocks_of_a_stream_may_differ_in_type(monkeypatch):
+    import skbayes.density._stream as module
+
+    monkeypatch.setattr(module, "MAX_CODES", 30)
+    rows = np.random.RandomState(0).randint(0, 200, size=(60, 4))
+    model = VAE(1, (), random_state=0)
+    for dtype in (np.uint8, np.float64, np.float32):
+        model.partial_fit(rows.astype(dtype))
+    assert model._stream.X.dtype == np.float64 and len(model._stream.X) == 30
+    assert {tuple(row) for row in model._stream.X} <= {tuple(row) for row in rows.tolist()}
+    assert np.isfinite(model.score(rows))
 
 
 def test_a_failed_call_leaves_the_model_as_it_was(cancer):

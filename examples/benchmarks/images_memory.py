@@ -54,6 +54,7 @@ def main():
     parser.add_argument("--dtype", choices=["uint8", "float32"], default="uint8")
     parser.add_argument("--models", nargs="*", default=["VAE", "VAEAnomalyDetector"])
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--members", type=int, default=1, help="of the detector")
     parser.add_argument("--flat", action="store_true", help="no convolutions")
     parser.add_argument("--file", default=None, help="where the rows are written, or lie already")
     arguments = parser.parse_args()
@@ -62,7 +63,7 @@ def main():
     image = {} if arguments.flat else {"image_shape": (SIDE, SIDE)}
     makers = {
         "VAE": partial(VAE, n_importance=5),
-        "VAEAnomalyDetector": partial(VAEAnomalyDetector, n_members=1),
+        "VAEAnomalyDetector": partial(VAEAnomalyDetector, n_members=arguments.members),
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(arguments.file or Path(folder) / "rows")

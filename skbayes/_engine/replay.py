@@ -8,6 +8,8 @@ from scipy import sparse
 
 #: With forgetting, rows are let go that weigh less than this share of the heaviest.
 NEGLIGIBLE = 1e-6
+#: Rows that are copied at once.
+BLOCK = 256
 
 
 class Replay:
@@ -73,9 +75,11 @@ class Replay:
             n_from_old = min(size - n_from_new, len(self))
             old = self.rng.permutation(len(self))[:n_from_old]
             new = self.rng.permutation(n_new)[:n_from_new]
-            self.X = _vstack(self.X[np.sort(old)], X[np.sort(new)])
-            self.y = np.concatenate([self.y[np.sort(old)], y[np.sort(new)]])
-            self.weight = np.concatenate([self.weight[np.sort(old)], weight[np.sort(new)]])
+            old.sort()
+            new.sort()
+            self.X = _chosen(self.X, old, X, new)
+            self.y = np.concatenate([self.y[old], y[new]])
+            self.weight = np.concatenate([self.weight[old], weight[new]])
         else:
             self.n_seen = X.shape[0]  # nothing is left to stand for earlier ones
             kept = np.sort(self.rng.permutation(X.shape[0])[:size])
@@ -93,6 +97,18 @@ def _keys(X: Any, y: Any) -> list[tuple]:
     else:
         rows = [row.tobytes() for row in np.ascontiguousarray(X, dtype=np.float64)]
     return list(zip(rows, y.tolist(), strict=True))
+
+
+def _chosen(a: Any, rows_a: np.ndarray, b: Any, rows_b: np.ndarray) -> Any:
+    """Some rows of one array above some of another, without a copy of either part."""
+    if sparse.issparse(a) or sparse.issparse(b):
+        return _vstack(a[rows_a], b[rows_b])
+    n = len(rows_a)
+    out = np.empty((n + len(rows_b), a.shape[1]), np.result_type(a, b))
+    for part, source, rows in ((out[:n], a, rows_a), (out[n:], b, rows_b)):
+        for start in range(0, len(rows), BLOCK):
+            part[start : start + BLOCK] = source[rows[start : start + BLOCK]]
+    return out
 
 
 def _vstack(a: Any, b: Any) -> Any:

@@ -288,8 +288,13 @@ class VAEAnomalyDetector(OutlierMixin, LabelsMixin, ContributionsMixin, StreamMi
     def _after_fit(self, X: Any) -> None:
         scores = self._ranking(X)
         share = 0.1 if self.contamination == "auto" else self.contamination
-        self.offset_ = float(np.percentile(scores, 100 * share))
+        self._offset = float(np.percentile(scores, 100 * share))
         self._prepare_head(X, scores)
+
+    @property
+    def offset_(self) -> float:
+        self._catch_up()
+        return self._offset
 
     def _ranking(self, X: Any) -> np.ndarray:
         """Score of the density alone: mean over members."""

@@ -5,7 +5,7 @@ import math
 from abc import ABCMeta
 from contextlib import nullcontext
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -159,7 +159,7 @@ class BaseVAE(
         """Train on validated rows: a whole training, or one call's part of a stream's."""
         n_rows = X.shape[0]
         check_combination(self.criterion, self.prior, self.likelihood)
-        terms = self._score_terms()
+        self._score_terms()  # before training, which takes long
         if self.likelihood == "bernoulli":
             check_probabilities(X)
         image_shape = check_image_shape(self.image_shape, X.shape[1])
@@ -226,11 +226,8 @@ class BaseVAE(
         learned = isinstance(self.noise, str)
         if learned and not learns_noise(self.criterion, self.likelihood):
             fill_in_noise(vae, X, cells)
-        # what a score that is no density says of log_density and sample comes from the mixture
-        alone = self._is_density(terms)
-        needed = {*terms} if alone else {*terms, "mixture"}
-        n_centred = None if alone else N_MIXED
-        reference = make_reference(vae, posterior, X, needed, cells, rng, n_centred)
+        # of a stream, which may come in many small blocks, only once it is asked for
+        kept = self._keep(posterior, X, rng) if stream is None else None
         history = history_arrays(net)
         return {
             "net_": net,
@@ -243,7 +240,8 @@ class BaseVAE(
             "noise_variance_": self._noise_variance(stack),
             "active_components_": self._active(vae, posterior, X, cells),
             "_image_shape": image_shape,
-            "_reference": reference.to_arrays(),
+            "_kept": kept,
+            "_pending": None if stream is None else draw_seed(rng),
             "_n_features_out": stack.n_components,
             "_unit": unit,
             "_stream": stream,
@@ -252,6 +250,18 @@ class BaseVAE(
             # a stream of its own: the user's RandomState may serve other estimators too
             "_random_state": np.random.RandomState(draw_seed(rng)),
         }
+
+    def _keep(
+        self, posterior: Posterior, X: Any, rng: np.random.RandomState
+    ) -> dict[str, np.ndarray]:
+        """What scores need of training rows."""
+        # what a score that is no density says of log_density and sample comes from the mixture
+        terms = self._score_terms()
+        alone = self._is_density(terms)
+        needed = {*terms} if alone else {*terms, "mixture"}
+        vae = cast(StackedVAE, posterior.module)
+        cells, n_centred = cells_that_fit(posterior, vae.width), None if alone else N_MIXED
+        return make_reference(vae, posterior, X, needed, cells, rng, n_centred).to_arrays()
 
     def _screen(
         self,

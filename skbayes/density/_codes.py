@@ -26,7 +26,7 @@ class CodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     n_features_in_: int
     criterion: str
     prior: Any
-    _reference: dict[str, np.ndarray]
+    _reference: Any
 
     def _validate_predict(self, X: Any) -> Any:
         check_is_fitted(self, "posterior_")

@@ -25,7 +25,7 @@ class LabelsMixin(ContributionsMixin):
     _ranked_by: tuple[str, ...]
     _decoded_mean: np.ndarray
     _decoded_scale: np.ndarray
-    offset_: float
+    _offset: float
     noise_variance_: np.ndarray
 
     @abstractmethod
@@ -37,7 +37,7 @@ class LabelsMixin(ContributionsMixin):
         self.__dict__.pop("_head", None)
         # the head starts from the density's own judgement, in units of the scores' middle half
         self._ranked_by = self._score_terms()
-        self._density_offset = self.offset_
+        self._density_offset = self._offset
         self._density_scale = float(np.subtract(*np.percentile(scores, [75, 25]))) or 1.0
         # some thousand rows, evenly spread, tell the scale of the decoded codes (fewer wide ones)
         most = min(MAX_DECODED, max(MIN_ROWS, MAX_NUMBERS // X.shape[1]))
@@ -51,6 +51,7 @@ class LabelsMixin(ContributionsMixin):
 
     def _check_ranked_by(self: Any) -> None:
         """Refuse scores that the threshold, and what the head knows of scores, are not of."""
+        self._catch_up()
         if self._score_terms() != self._ranked_by:
             raise ValueError(
                 f"score_method={self.score_method!r} is not what the threshold was learned for, "
@@ -122,5 +123,5 @@ class LabelsMixin(ContributionsMixin):
             other = np.setdiff1d(labels, [1, -1]).tolist()
             raise ValueError(f"y must hold +1 (normal) and -1 (anomaly) only, got also {other}")
         self._head = LabelHead().fit(*self._features(X), labels == 1)
-        self.offset_ = 0.0
+        self._offset = 0.0
         return self

@@ -75,7 +75,12 @@ class ScoresMixin:
     prior: Any
     likelihood: str
     _noise_seed: int
-    _reference: dict[str, np.ndarray]
+    _kept: dict[str, np.ndarray]
+
+    @property
+    def _reference(self) -> dict[str, np.ndarray]:
+        """What scores need of training rows."""
+        return self._kept
 
     @abstractmethod
     def _auto_score(self) -> str:

@@ -1,6 +1,7 @@
 """Autoencoders on streams: ``partial_fit``, and the rows that scores are compared with."""
 
 import copy
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from skbayes.density._checks import validate_rows
 from skbayes.density._reference import MAX_CODES
 
 #: Bytes that the rows kept of a stream may take, and rows that are kept however wide they are.
-KEPT_BYTES, LEAST_KEPT = 2**26, 256
+KEPT_BYTES, LEAST_KEPT = 2**25, 256
+#: Scores may be asked for by several threads at once; one of them catches up with the stream.
+_CATCHING_UP = threading.RLock()
 
 
 class StreamMixin:
@@ -25,10 +28,11 @@ class StreamMixin:
         The first call sets the estimator up from its block (the units of noise and loss, with
         ``image_shape`` the standardisation), which should be typical; later calls keep that.
         After ``fit`` it goes on from there. What scores need of training rows, and the
-        threshold ``offset_`` of a detector, come after every call from a uniform sample of the
-        rows that ``partial_fit`` has seen, 4096 at most (fewer where they would take more than 64
-        MB, but 256), which is part of a pickle as are the optimizer's moments. Blocks should be of
-        some thousand rows: the sample is gone through at every call. ``max_iter`` and
+        threshold ``offset_`` of a detector, come from a uniform sample of the rows that
+        ``partial_fit`` has seen, 4096 at most (fewer where they would take more than 32 MB, but
+        256), which is part of a pickle as are the optimizer's moments. They are computed when they
+        are first asked for after a call, so that many small blocks cost little more than a few
+        large ones; rows that are scored after every call cost that every time. ``max_iter`` and
         ``kl_warm_up`` have no effect. Labels (``fit_labels``) have to be given again.
 
         Parameters
@@ -59,8 +63,31 @@ class StreamMixin:
             X = validate_rows(self, X, reset=not resume)
             stream = self._continued_stream(resume)
             stream.add(X, np.zeros(X.shape[0]), None, _size(X))
-            self._take(self._fit_vae(X, resume, stream), stream.X)
+            self.__dict__.update(self._fit_vae(X, resume, stream))
+            self.__dict__.pop("_head", None)
         return self
+
+    @property
+    def _reference(self: Any) -> dict[str, np.ndarray]:
+        self._catch_up()
+        return self._kept
+
+    def _catch_up(self: Any) -> None:
+        """Compute what the last call of ``partial_fit`` has left for later."""
+        with _CATCHING_UP:
+            seed = self.__dict__.get("_pending")
+            if seed is None:
+                return
+            before = dict(self.__dict__)
+            try:
+                rows = self._stream.X
+                self._kept = self._keep(self.posterior_, rows, np.random.RandomState(seed))
+                self._pending = None
+                self._after_fit(rows)
+            except BaseException:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
 
     def _continued_stream(self: Any, resume: bool) -> Replay:
         """The sample of rows, to be added to without a change to the one before."""
