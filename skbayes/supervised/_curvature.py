@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Batch, MemberBatches, Rows, count_batches
@@ -89,18 +89,8 @@ class Meter:
         module = net.module_
         position = [p.data for p in module.parameters()]
 
-        def collect() -> list[Tensor]:
-            return [
-                p.grad.clone() if p.grad is not None else torch.zeros_like(p)
-                for p in module.parameters()
-            ]
-
-        @torch.enable_grad()
-        def gradient() -> list[Tensor]:
-            module.zero_grad(set_to_none=True)
-            net.backward(batch, mean_weight)
-            net.prior.add_gradient(1.0 / net.n_data)
-            return [g.mul_(rows.n_data) for g in collect()]
+        def gradient() -> Vector:
+            return potential_gradient(net, batch, mean_weight, rows.n_data)
 
         def row_losses() -> Tensor:
             losses = net.row_losses(batch)
@@ -110,7 +100,7 @@ class Meter:
         def weighted_gradient(weight: Tensor) -> list[Tensor]:
             module.zero_grad(set_to_none=True)
             (row_losses() * weight).mean(1).sum().backward()
-            return collect()
+            return collect_gradient(module)
 
         # Dropout would make the differences noise: measure without it
         was_training = module.training
@@ -168,6 +158,45 @@ class Meter:
             return rows.everything(), rows.mean_weight
         batch = rows.take(torch.randperm(len(rows), generator=self.generator)[:MAX_ROWS])
         return batch, 1.0 if batch.weight is None else float(batch.weight.mean())
+
+
+def collect_gradient(module: nn.Module) -> Vector:
+    """Copies of the gradients that the parameters have; zero for those without.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    list of torch.Tensor
+    """
+    return [
+        p.grad.clone() if p.grad is not None else torch.zeros_like(p) for p in module.parameters()
+    ]
+
+
+@torch.enable_grad()
+def potential_gradient(net: StackNet, batch: Batch, mean_weight: float, n_data: float) -> Vector:
+    """Gradient of the potential of ``n_data`` data, estimated on some rows.
+
+    Parameters
+    ----------
+    net : StackNet
+    batch : Batch
+    mean_weight : float
+        Of the rows.
+    n_data : float
+
+    Returns
+    -------
+    list of torch.Tensor
+        Shaped like the parameters.
+    """
+    net.module_.zero_grad(set_to_none=True)
+    net.backward(batch, mean_weight)
+    net.prior.add_gradient(1.0 / n_data)
+    return [g.mul_(n_data) for g in collect_gradient(net.module_)]
 
 
 def gradient_variance(

@@ -14,6 +14,7 @@ from skbayes._sklearn import Interval, StrOptions
 from skbayes.supervised._anchors import draw_anchors, perturb_targets, start_from_anchors
 from skbayes.supervised._epochs import EpochsMixin
 from skbayes.supervised._likelihood import Likelihood
+from skbayes.supervised._shortfall import warn_of_shortfall
 
 
 class DeepEnsembleMixin(EpochsMixin):
@@ -103,6 +104,8 @@ class DeepEnsembleMixin(EpochsMixin):
             centring=centring,
             net_class=net_class,
         )
+        if anchors is not None and not self.early_stopping:  # which is asked to stop before
+            warn_of_shortfall(trained["net_"], rows)
         fitted = {**trained, "posterior_": Posterior(trained["net_"].module_)}
         if anchors is not None:
             fitted["_last_anchors"] = anchors
