@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -74,7 +76,43 @@ def _try_in_child(path, answers, held):
     os._exit(0)
 
 
+def test_a_forked_process_does_not_write_into_the_file_of_its_parent(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    step(learner)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=_step_in_child, args=(learner, answers))
+    child.start()
+    assert "held by the process that this one was forked from" in answers.get(timeout=30)
+    child.join(30)
+    step(learner)
+    expected = learner.y_training
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", X_POOL)
+    np.testing.assert_array_equal(resumed.y_training, expected)
+
+
+def _step_in_child(learner, answers):
+    try:
+        step(learner)
+    except JournalError as error:
+        answers.put(str(error))
+
+
+def test_threads_do_not_mix_their_transactions(tmp_path):
+    journal = Journal(tmp_path / "labels.db", create={"parameters": {}})
+    work = [partial(journal.add_skips, [place], None) for place in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(each) for each in work]:
+            done.result()
+    assert sorted(place for _, place in journal.skipped()) == list(range(200))
+
+
 def test_files_that_are_none(tmp_path):
+    with pytest.raises(JournalError, match="cannot be opened"):
+        begin(tmp_path)  # a directory
+    with pytest.raises(TypeError, match="journal=5 must be the path of a file"):
+        begin(5)
     with pytest.raises(JournalError, match="does not exist; there is nothing to resume"):
         ActiveLearner.resume(tmp_path / "none.db", X_POOL)
     (tmp_path / "text.db").write_text("no database, but long enough to look like one" * 100)
@@ -83,6 +121,30 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "empty.db").touch()
     with pytest.raises(JournalError, match="holds no run"):
         ActiveLearner.resume(tmp_path / "empty.db", X_POOL)
+
+
+@pytest.mark.parametrize("what", ["a label", "a class"])
+def test_what_cannot_be_read_back_is_named(tmp_path, what):
+    path = tmp_path / "labels.db"
+    learner = begin(path)
+    step(learner)
+    learner.close()
+    with sqlite3.connect(path) as file:
+        if what == "a label":
+            file.execute("UPDATE labels SET answer = x'0000' WHERE id = 8")
+        else:  # as when the class of the estimator has moved since
+            damaged = {"estimator": b"cnowhere\nNothing\n."}
+            file.execute(
+                "UPDATE meta SET value = ? WHERE key = 'parameters'", (pickle.dumps(damaged),)
+            )
+    file.close()
+    message = "cannot be read back"
+    if what == "a class":
+        message = r"estimator: .*cannot be read back: ModuleNotFoundError.*give it: resume\("
+    with pytest.raises(JournalError, match=message):
+        ActiveLearner.resume(path, X_POOL)
+    if what == "a class":
+        assert len(ActiveLearner.resume(path, X_POOL, estimator=GaussianNB()).y_training) == 9
 
 
 def test_copies_and_clones_have_no_journal(tmp_path):

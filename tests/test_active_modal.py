@@ -115,7 +115,7 @@ def test_a_strategy_made_of_parts_is_the_whole(n_classes):
     assert len(set(picked.tolist())) == 3
 
 
-@pytest.mark.parametrize("kind", ["lil", "csc", "csr", "coo"])
+@pytest.mark.parametrize("kind", ["lil", "csc", "csr", "coo", "dok"])
 def test_stacking_sparse(kind):
     a, b = (sparse.random(4, 5, density=0.5, format=kind, random_state=seed) for seed in (0, 1))
     stacked = data.data_vstack((a, b))

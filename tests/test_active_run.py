@@ -14,6 +14,7 @@ from skbayes.active import (
     ActiveLearner,
     Committee,
     CommitteeRegressor,
+    DeepActiveLearner,
     LearningCurve,
     LearningCurveDisplay,
 )
@@ -150,6 +151,16 @@ def test_a_run_from_nothing():
     assert np.isnan(curve.scores[0]) and curve.scores[-1] > 0.7
     first, middle, last = curve.scores[1:]  # the area is that of the labels with a score
     assert curve.area() == pytest.approx((first + 2 * middle + last) / 4)
+
+
+def test_scores_of_what_was_trained_without_labels_of_the_learner():
+    fitted = GaussianNB().fit(X, Y)
+    curve = ActiveLearner(fitted, random_state=0).run(X_POOL, Y_POOL, 0, X_test=X, y_test=Y)
+    assert curve.scores == [fitted.score(X, Y)]
+    deep = DeepActiveLearner(GaussianNB(), random_state=0)  # which keeps none
+    classes = {"classes": [0, 1, 2]}  # sixty rows know them all
+    curve = deep.run(X_POOL, Y_POOL, 1, 60, X_test=X, y_test=Y, fit_kwargs=classes)
+    assert np.isnan(curve.scores[0]) and curve.scores[1] == deep.score(X, Y)
 
 
 # -- stopping -------------------------------------------------------------------------------------

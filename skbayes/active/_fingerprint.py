@@ -1,6 +1,6 @@
 """Fingerprints of rows and pools: the same content has the same one, in every process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skbayes.active._blocks import blocks
-from skbayes.active._rows import count_rows, is_tensor
+from skbayes.active._rows import count_rows, is_named, is_tensor
 
 _SIZE = 16
 
@@ -69,7 +69,7 @@ def pool_hash(X: Any) -> bytes:
 
 
 def _contents(X: Any) -> Iterator[bytes]:
-    if isinstance(X, Mapping):
+    if is_named(X):
         parts = [list(_contents(value)) for value in X.values()]
         yield from (b"".join(row) for row in zip(*parts, strict=True))
     elif sparse.issparse(X):

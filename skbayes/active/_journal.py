@@ -1,12 +1,16 @@
 """The journal: a file that holds every label, durable before it is acknowledged."""
 
+import os
 import pickle
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import RLock
+from typing import Any
+
+from skbayes.active._records import Event, JournalError, Label, read_back
 
 _VERSION = 1
 _SCHEMA = """
@@ -29,37 +33,6 @@ CREATE TABLE skips (event INTEGER REFERENCES events, place INTEGER);
 """
 
 
-class JournalError(RuntimeError):
-    """A journal that is in use, is none, or belongs to another run.
-
-    Examples
-    --------
-    >>> from skbayes.active.journal import JournalError
-    >>> issubclass(JournalError, RuntimeError)
-    True
-    """
-
-
-class Event(NamedTuple):
-    """What happened to a learner: it was fitted, taught or corrected, or rows were skipped."""
-
-    id: int
-    kind: str
-    options: dict[str, Any]
-    stream: Any
-
-
-class Label(NamedTuple):
-    """A row with its label, both as slices of one row."""
-
-    id: int
-    event: int
-    hash: bytes
-    place: int | None
-    row: Any
-    answer: Any
-
-
 class Journal:
     """SQLite file with a rollback journal and ``synchronous=FULL``, held by one process.
 
@@ -75,19 +48,28 @@ class Journal:
     Raises
     ------
     JournalError
-        If another process holds the file, it is no journal, or (``create``) it holds a run
-        already.
+        If another process holds the file, it cannot be opened, is no journal, or (``create``)
+        holds a run already.
     """
 
     def __init__(
         self, path: Any, create: dict[str, Any] | None = None, timeout: float = 5.0
     ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"journal={path!r} must be the path of a file or None")
         self.path = Path(path)
+        # locks of the file are not inherited, though its handle is: a forked process would write
+        # into the file of the one that holds it
+        self.owner = os.getpid()
+        self.lock = RLock()  # for threads of that process
         if create is None and not self.path.exists():
             raise JournalError(f"journal={str(path)!r} does not exist; there is nothing to resume")
-        self.connection = sqlite3.connect(
-            self.path, timeout=timeout, isolation_level=None, check_same_thread=False
-        )
+        try:
+            self.connection = sqlite3.connect(
+                self.path, timeout=timeout, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise JournalError(f"journal={str(path)!r} cannot be opened: {error}") from error
         try:
             self._open(create)
         except sqlite3.OperationalError as error:
@@ -132,19 +114,26 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.connection.close()
+        if os.getpid() == self.owner:
+            self.connection.close()
 
     # -- writing ----------------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")  # on the disk when this returns
+        if os.getpid() != self.owner:
+            raise JournalError(
+                f"journal={str(self.path)!r} is held by the process that this one was forked from; "
+                "close it there, and continue here by resume"
+            )
+        with self.lock:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")  # on the disk when this returns
 
     def _set_meta(self, key: str, value: Any) -> None:
         self.connection.execute(
@@ -323,7 +312,7 @@ class Journal:
         object or None
         """
         found = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if found is None else pickle.loads(found[0])
+        return None if found is None else read_back(found[0])
 
     def events(self) -> list[Event]:
         """All that happened and was not taken back, in order.
@@ -335,7 +324,7 @@ class Journal:
         found = self.connection.execute(
             "SELECT id, kind, options, stream FROM events WHERE NOT withdrawn ORDER BY id"
         )
-        return [Event(i, kind, pickle.loads(o), pickle.loads(s)) for i, kind, o, s in found]
+        return [Event(i, kind, read_back(o), read_back(s)) for i, kind, o, s in found]
 
     def labels(self) -> list[Label]:
         """All labels that were not taken back, as corrected, in order.
@@ -350,7 +339,7 @@ class Journal:
             " WHERE NOT withdrawn ORDER BY labels.id"
         )
         return [
-            Label(i, event, row_hash, place, pickle.loads(row), pickle.loads(answer))
+            Label(i, event, row_hash, place, read_back(row), read_back(answer))
             for i, event, row_hash, place, row, answer in found
         ]
 
@@ -374,7 +363,7 @@ class Journal:
             "SELECT event, label, before, answer FROM corrections JOIN events ON events.id = event"
             " WHERE NOT withdrawn ORDER BY event"
         )
-        return [(e, n, pickle.loads(before), pickle.loads(a)) for e, n, before, a in found]
+        return [(e, n, read_back(before), read_back(a)) for e, n, before, a in found]
 
     def times(self) -> dict[int, float]:
         """When every event was, in seconds since the epoch.

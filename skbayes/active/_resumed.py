@@ -1,12 +1,12 @@
 """How a run is resumed from its journal: the labels read, the training repeated."""
 
-import pickle
 from abc import abstractmethod
 from collections import defaultdict
 from typing import Any
 
 from skbayes.active._fingerprint import pool_hash, row_hashes
-from skbayes.active._journal import Event, Journal, JournalError, Label
+from skbayes.active._journal import Journal
+from skbayes.active._records import Event, JournalError, Label, read_back
 from skbayes.active._rows import count_rows, stack_all
 
 
@@ -220,7 +220,12 @@ def _parameters(journal: Journal, given: dict[str, Any]) -> dict[str, Any]:
                 f"{name} could not be pickled into the journal; give it: resume(path, X_pool, "
                 f"{name}=...)"
             )
-        parameters[name] = pickle.loads(blob)
+        try:
+            parameters[name] = read_back(blob)
+        except JournalError as error:
+            raise JournalError(
+                f"{name}: {error}; give it: resume(path, X_pool, {name}=...)"
+            ) from error
     return parameters
 
 

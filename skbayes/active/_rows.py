@@ -27,7 +27,7 @@ def count_rows(X: Any, name: str) -> int:
     ValueError
         If it has no rows, as a number has not.
     """
-    if isinstance(X, Mapping) and X:  # named tensors, as of transformers
+    if is_named(X) and X:  # named tensors, as of transformers
         return count_rows(next(iter(X.values())), name)
     shape = getattr(X, "shape", None)
     if shape is None and hasattr(X, "__len__") and not isinstance(X, str | bytes):
@@ -35,6 +35,22 @@ def count_rows(X: Any, name: str) -> int:
     if not shape:
         raise ValueError(f"{name} must be an array, sparse matrix, list or data frame; got {X!r}")
     return int(shape[0])
+
+
+def is_named(X: Any) -> bool:
+    """Tell whether data are a mapping of names to data.
+
+    Parameters
+    ----------
+    X : object
+        Data.
+
+    Returns
+    -------
+    bool
+        False for a sparse matrix that is a dictionary of its entries.
+    """
+    return isinstance(X, Mapping) and not sparse.issparse(X)
 
 
 def take_rows(X: Any, indices: np.ndarray) -> Any:
@@ -52,13 +68,13 @@ def take_rows(X: Any, indices: np.ndarray) -> Any:
     object
         Of X's kind; sparse formats that cannot be indexed come back as CSR.
     """
-    if isinstance(X, Mapping):
+    if is_named(X):
         return {name: take_rows(value, indices) for name, value in X.items()}
     if hasattr(X, "iloc"):
         return X.iloc[indices]
     if isinstance(X, list | tuple):
         return [X[index] for index in indices]
-    if sparse.issparse(X) and X.format in ("bsr", "coo", "dia"):
+    if sparse.issparse(X) and X.format in ("bsr", "coo", "dia", "dok"):
         X = X.tocsr()
     return X[indices]
 
@@ -84,7 +100,7 @@ def stack_rows(old: Any, new: Any, name: str) -> Any:
     ValueError
         If the shapes or columns do not fit.
     """
-    if isinstance(old, Mapping):
+    if is_named(old):
         return {key: stack_rows(value, new[key], name) for key, value in old.items()}
     try:
         if is_tensor(old):

@@ -160,7 +160,7 @@ class Running:
         curve = LearningCurve()
         before = _seen(self)
         n_start = 0 if self.X_training is None else count_rows(self.X_training, "X_training")
-        _note(curve, n_start, self.X_training is not None, score)
+        _note(curve, n_start, _is_trained(self, curve), score)
         with _Bar(progress, n_queries) as bar:
             for n_done in _rounds(n_queries):
                 taken = np.unique(np.concatenate([before, curve.indices, curve.skipped])).astype(
@@ -183,7 +183,7 @@ class Running:
                     **(query_kwargs or {}),
                 )
                 finished = self._answer(ask, X_pool, indices, rows, curve, fit_kwargs or {})
-                _note(curve, n_start, self.X_training is not None, score)
+                _note(curve, n_start, _is_trained(self, curve), score)
                 bar.advance(curve)
                 if not finished:
                     curve.stopped_by = "the oracle quit"
@@ -323,6 +323,11 @@ def _seen(learner: Any) -> np.ndarray:
     if learner.journal is None:
         return np.empty(0, dtype=int)
     return np.concatenate([learner.labelled_, learner.skipped_])
+
+
+def _is_trained(learner: Any, curve: LearningCurve) -> bool:
+    # a deep learner keeps no labels, and an estimator may have been trained beforehand
+    return bool(curve.indices) or learner.X_training is not None or learner.__sklearn_is_fitted__()
 
 
 def _scorer(learner: Any, X_test: Any, y_test: Any, scoring: Any) -> Callable[[], float] | None:
