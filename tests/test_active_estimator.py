@@ -6,16 +6,18 @@ import pickle
 import numpy as np
 import pytest
 from active_toys import Duck, X, Y, started
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from skbayes.active import ActiveLearner
+from skbayes.active import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor
+from skbayes.active.stopping import RunState, StablePredictions
 
 
 def test_parameters_leave_the_data_out():
@@ -75,6 +77,27 @@ def test_search_and_cross_validation_over_a_learner():
     # without the method there is none
     assert not hasattr(ActiveLearner(SGDClassifier()), "predict_proba")
     assert not hasattr(ActiveLearner(None), "decision_function")
+
+
+def test_committees_are_classifiers_and_regressors_to_scikit_learn():
+    committee = Committee([ActiveLearner(LogisticRegression(max_iter=1000))])
+    assert is_classifier(committee)
+    # so that splits are stratified: rows come sorted by class
+    plain = cross_val_score(LogisticRegression(max_iter=1000), X, Y, cv=3)
+    np.testing.assert_array_equal(cross_val_score(committee, X, Y, cv=3), plain)
+    regressors = CommitteeRegressor([ActiveLearner(LinearRegression())])
+    assert is_regressor(regressors)
+    plain = cross_val_score(LinearRegression(), X, X[:, 0] ** 2, cv=3)
+    np.testing.assert_allclose(cross_val_score(regressors, X, X[:, 0] ** 2, cv=3), plain)
+
+
+def test_what_an_estimator_lacks_is_named():
+    trees = DecisionTreeRegressor(random_state=0)
+    optimizer = BayesianOptimizer(trees, X_training=X, y_training=X[:, 0], random_state=0)
+    with pytest.raises(TypeError, match="DecisionTreeRegressor says nothing on its uncertainty"):
+        optimizer.query(X)
+    with pytest.raises(ValueError, match="StablePredictions compares class labels; BayesianOpt"):
+        StablePredictions(X)(RunState(optimizer, 150, 1, None, None))
 
 
 def test_copies_go_on_where_the_original_was():

@@ -3,15 +3,15 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import accuracy_score
 
 from skbayes.active._committee_base import BaseCommittee
 from skbayes.active.disagreement import vote_entropy_sampling
 from skbayes.active.utils.validation import check_class_labels, check_class_proba
 
 
-class Committee(BaseCommittee):
+class Committee(ClassifierMixin, BaseCommittee):
     """Classifiers that vote, and ask for the labels of rows on which they disagree.
 
     Names and spirit are modAL's. The members' probabilities count as draws, so that every
@@ -201,21 +201,3 @@ class Committee(BaseCommittee):
         if classes is None:
             raise NotFittedError("the members of the committee are not fitted")
         return classes[proba.argmax(axis=1)]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Their true labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-        """
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))

@@ -3,13 +3,13 @@
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import r2_score
+from sklearn.base import RegressorMixin
 
 from skbayes.active._committee_base import BaseCommittee
 from skbayes.active.disagreement import max_std_sampling
 
 
-class CommitteeRegressor(BaseCommittee):
+class CommitteeRegressor(RegressorMixin, BaseCommittee):
     """Regressors whose spread is their uncertainty.
 
     Names and spirit are modAL's. The members' predictions count as draws.
@@ -122,21 +122,3 @@ class CommitteeRegressor(BaseCommittee):
         ndarray of shape (n_learners, n_samples)
         """
         return self.vote(X).T
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Coefficient of determination, R squared.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Their true values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-        """
-        return float(r2_score(y, self.predict(X), sample_weight=sample_weight))

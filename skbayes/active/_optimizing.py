@@ -310,7 +310,17 @@ def _draws(optimizer: Any, X: Any) -> np.ndarray | None:
 
 def _moments(optimizer: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     def predicted(rows: Any) -> np.ndarray:
-        mean, std = optimizer.predict(rows, return_std=True)
+        try:
+            mean, std = optimizer.predict(rows, return_std=True)
+        except TypeError as error:
+            if "return_std" not in str(error):
+                raise
+            estimator = getattr(optimizer, "estimator", optimizer)
+            raise TypeError(
+                f"estimator={type(estimator).__name__} says nothing on its uncertainty: an "
+                "acquisition function of an optimizer needs draws (sample_mean) or "
+                "predict(X, return_std=True)"
+            ) from error
         return np.column_stack([np.ravel(mean), np.ravel(std)])
 
     try:

@@ -212,6 +212,11 @@ class StablePredictions:
     def __call__(self, state: RunState) -> bool:
         """Tell whether to stop."""
         predicted = np.asarray(state.learner.predict(self.X))
+        if predicted.dtype.kind == "f" and not np.all(predicted == np.rint(predicted)):
+            raise ValueError(
+                f"StablePredictions compares class labels; {type(state.learner).__name__} predicts "
+                "numbers"
+            )
         if self._before is not None:
             if np.array_equal(predicted, self._before):
                 agreement = 1.0  # kappa is not defined if all rows are of one class
