@@ -325,7 +325,21 @@ def test_automatic_epochs_of_the_regressor_are_enough_steps():
     langevin = make_regressor((2,), inflation="langevin", optimizer="sgd", **params).fit(X, y)
     assert langevin.n_iter_ == 1000
     assert langevin.partial_fit(X[:10], y[:10]).n_iter_ == 40
-    X, y = make_data()
-    classifier = make_classifier((2,), **params).fit(X, y)
-    assert classifier.n_iter_ == 100
-    assert classifier.partial_fit(X[:10], y[:10]).n_iter_ == 40
+
+
+@pytest.mark.parametrize(
+    ("n_features", "sizes", "init", "warm"),
+    [(1, (20,), 1000, 400), (3, (50, 50), 334, 134), (12, (2,), 500, 200), (12, (50,), 100, 40)],
+)
+def test_automatic_epochs_of_the_classifier_are_more_steps_where_layers_have_few_inputs(
+    n_features, sizes, init, warm
+):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(30, n_features)), np.arange(30) % 2
+    params = {"init_epochs": "auto", "warm_epochs": "auto", "n_members": 1}
+    model = make_classifier(sizes, **params).fit(X, y)
+    assert model.n_iter_ == init
+    assert model.partial_fit(X[:10], y[:10]).n_iter_ == warm
+    assert model.set_params(batch_size=2, init_epochs="auto").fit(X, y).n_iter_ == max(
+        100, -(-init // 15)
+    )

@@ -19,6 +19,10 @@ METHODS = {
     "cold ensemble": {},
     "cold, equal steps": {"init_epochs": 40},
     # what the defaults were chosen from
+    "filter, 33 epochs": {"warm_start": True, "warm_epochs": 33},
+    "filter, 60 epochs": {"warm_start": True, "warm_epochs": 60},
+    "cold, 33 epochs": {"init_epochs": 33},
+    "cold, 60 epochs": {"init_epochs": 60},
     "shrink .7": {"warm_start": True, "shrink_factor": 0.7},
     "shrink .5": {"warm_start": True, "shrink_factor": 0.5},
     "shrink .5, 60 epochs": {"warm_start": True, "shrink_factor": 0.5, "warm_epochs": 60},

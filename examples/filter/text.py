@@ -1,8 +1,9 @@
 """Active classification of texts, by the protocol of Sahan, Smidl and Marik (2021).
 
 Pairs of classes; a pool of 1000 texts (500 a class), 10 labels at first, 200 requests of one; AUC
-on what is left of the pool (as published) and on a fixed test set, at 50, 100 and 200 labels.
+on what is left of the pool (as published) and on a fixed test set, at 20 to 200 labels.
 ``--gate`` is the paper's: a request is random with probability 1 - sigmoid(l - 40) after l of them.
+With ``--results`` parts may be run one after another; the report is of all that are in the file.
 ``SKBAYES_DATA`` names the folder whose ``text`` holds the sets::
 
     SKBAYES_DATA=... python examples/filter/text.py --repeats 10 --features minilm tfidf
@@ -37,7 +38,7 @@ PAIRS = {
 }
 #: What rows of length one are multiplied by: the columns of dense ones are then of order one.
 UNIT = {"minilm": 16.0, "tfidf": 1.0}
-MARKS = (50, 100, 200)
+MARKS = (20, 50, 100, 150, 200)
 PER_CLASS, FIRST = 500, 10
 
 
@@ -68,20 +69,17 @@ def load(name, pair, features, seed):
 def methods(seed, features="minilm"):
     """Name -> classifier; the filters and the warm net go on."""
     net = {"hidden_layer_sizes": (100,), "random_state": seed}
-    # up to 200 labels an epoch is a step
-    cold = {"n_members": 10, "init_epochs": 300}
     return {
-        "filter": DeepEnsembleFilterClassifier(warm_epochs=100, **cold, **net),
-        "filter, wide": DeepEnsembleFilterClassifier(
-            warm_epochs=100, inflation_scale=2.0, **cold, **net
-        ),
-        "cold ensemble": DeepEnsembleFilterClassifier(**cold, **net),
+        "filter": DeepEnsembleFilterClassifier(**net),
+        "filter, wide": DeepEnsembleFilterClassifier(inflation_scale=1.0, **net),
+        "hot start": DeepEnsembleFilterClassifier(inflation=None, **net),
+        "cold ensemble": DeepEnsembleFilterClassifier(**net),
         "SGLD": SGLDClassifier(
             n_chains=2, n_draws=10, n_warmup=100, thinning=10, warm_start=True, **net
         ),
-        "dropout, cold": MCDropoutClassifier(n_draws=20, max_iter=300, **net),
-        "dropout, warm": MCDropoutClassifier(n_draws=20, max_iter=100, warm_start=True, **net),
-        "one network": DeepEnsembleFilterClassifier(n_members=1, init_epochs=300, **net),
+        "dropout, cold": MCDropoutClassifier(n_draws=20, max_iter=100, **net),
+        "dropout, warm": MCDropoutClassifier(n_draws=20, max_iter=40, warm_start=True, **net),
+        "one network": DeepEnsembleFilterClassifier(n_members=1, **net),
         # 10 for rows of length one, which is better than 10 for the networks' rows
         "logistic regression": LogisticRegression(C=10.0 / UNIT[features] ** 2),
     }
@@ -98,7 +96,7 @@ def run(name, set_name, pair, features, acquisition, gate, batch, seed):
     model, clock, found, new = methods(seed, features)[name], Clock(), {}, labelled
     while True:
         with clock():
-            if name.startswith("filter"):
+            if name.startswith(("filter", "hot")):
                 model.partial_fit(X[new], y[new], classes=[0, 1])
             else:
                 model.fit(X[labelled], y[labelled])
@@ -117,11 +115,70 @@ def run(name, set_name, pair, features, acquisition, gate, batch, seed):
         labelled = [*labelled, *new]
 
 
+def differences(found, kinds):
+    """Pairs of kinds of runs to compare: with the filter, and of the filter with itself."""
+    for features, acquisition, gate, name in kinds:
+        other = features, acquisition, gate, name
+        if name != "filter":
+            yield (features, acquisition, gate, "filter"), other
+        elif (acquisition, gate) != ("entropy", "False"):
+            yield (features, "entropy", "False", "filter"), other
+        if acquisition == "entropy" and name not in ("filter", "filter, wide", "hot start"):
+            yield other, (features, "random", gate, name)
+
+
+def report(found):
+    """Print means and paired differences of all runs that there are."""
+    kinds = sorted(found)
+    for kind in kinds:
+        print("\n" + ", ".join(kind), f"({len(found[kind])} runs)")
+        for part in ("test", "rest"):
+            means = [np.mean([r[f"{part}_{m}"] for r in found[kind].values()]) for m in MARKS]
+            print(f"  {part} AUC at {MARKS}:", np.round(means, 4).tolist())
+        print(f"  {np.mean([r['seconds'] for r in found[kind].values()]):.1f} CPU s a run")
+    print()
+    for one, other in differences(found, kinds):
+        both = sorted(found.get(one, {}).keys() & found.get(other, {}).keys())
+        if not both:
+            continue
+        print(", ".join(one), "less", ", ".join(other))
+        for mark in MARKS:
+            column = f"test_{mark}"
+            values = [[found[kind][k][column] for k in both] for kind in (one, other)]
+            show(f"  test AUC at {mark}", *values)
+            for pair in sorted({k[:2] for k in both}) if mark == MARKS[-1] else ():
+                which = [k[:2] == pair for k in both]
+                show("    " + " ".join(pair), *np.array(values)[:, which])
+        ratio = np.divide(*(sum(found[kind][k]["seconds"] for k in both) for kind in (one, other)))
+        print(f"  training cost {ratio:.2f}")
+
+
+def draw(found, out):
+    """Draw the curves: methods by entropy, and the filter's requests, of either features."""
+    panels = {
+        "MiniLM, entropy": lambda k: k[:3] == ("minilm", "entropy", "False"),
+        "MiniLM, filter": lambda k: k[0] == "minilm" and k[3] == "filter",
+        "TF-IDF": lambda k: k[0] == "tfidf",
+    }
+    figure, axes = new_figure(1, len(panels), 3.6)
+    for ax, (title, holds) in zip(axes[0], panels.items(), strict=True):
+        for kind in filter(holds, sorted(found)):
+            means = [np.mean([r[f"test_{m}"] for r in found[kind].values()]) for m in MARKS]
+            label = kind[3] if "entropy" in title else kind[1] + ", gate" * (kind[2] == "True")
+            label = f"{kind[3]}, {kind[1]}" if title == "TF-IDF" else label
+            ax.plot(MARKS, means, "o-", label=f"{label} ({len(found[kind])})", ms=3)
+        ax.set(title=title, xlabel="labels")
+        ax.legend(fontsize="x-small")
+    axes[0, 0].set_ylabel("AUC on the test set")
+    save(figure, out, "filter_text")
+
+
 def main():
-    """Print means and paired intervals, and draw them."""
+    """Run what is asked for and not there; report all that is."""
     args = arguments(
         __doc__,
         repeats=10,
+        pairs=2,
         batch=1,
         sets=list(PAIRS),
         features=["minilm"],
@@ -132,47 +189,23 @@ def main():
     if any((mark - FIRST) % args.batch for mark in MARKS):
         raise SystemExit(f"--batch {args.batch} must divide {MARKS[0] - FIRST}")
     warnings.simplefilter("ignore", ConvergenceWarning)
-    keys = ["features", "acquisition", "gate", "batch", "method", "set", "pair", "repeat"]
+    keys = ["features", "acquisition", "gate", "method", "set", "pair", "repeat", "batch"]
     columns = [f"{kind}_{mark}" for mark in MARKS for kind in ("rest", "test")]
     results = Results(args.results, [*keys, "seconds", *columns], len(keys))
-    problems = [(name, pair) for name in args.sets for pair in PAIRS[name]]
-    found = {}
-    for features, acquisition, name in product(args.features, args.acquisitions, args.methods):
-        rows = [
+    problems = [(of, pair) for of in args.sets for pair in PAIRS[of][: args.pairs]]
+    for repeat, (of, pair) in product(range(args.repeats), problems):
+        for features, acquisition, name in product(args.features, args.acquisitions, args.methods):
+            what = features, acquisition, args.gate, name, of
             results.get(
-                (features, acquisition, args.gate, args.batch, name, of, "/".join(pair), repeat),
+                (*what, "/".join(pair), repeat, args.batch),
                 run, name, of, pair, features, acquisition, args.gate, args.batch, repeat,
-            )
-            for repeat in range(args.repeats)
-            for of, pair in problems
-        ]  # fmt: skip
-        table = {column: np.array([row[column] for row in rows]) for column in rows[0]}
-        found[features, acquisition, name] = table
-        test, rest = (
-            [round(float(table[f"{k}_{m}"].mean()), 4) for m in MARKS] for k in ("test", "rest")
-        )
-        print(
-            f"{features} {acquisition} {name:20} test AUC at {MARKS}: {test}, rest of the pool "
-            f"{rest}, {table['seconds'].mean():.1f} CPU s a run",
-            flush=True,
-        )
-        by_pair = table["test_100"].reshape(args.repeats, -1).mean(0).round(3)
-        print("    at 100, by pair:", by_pair.tolist())
-    figure, axes = new_figure(1, len(args.features), 4.0)
-    for ax, features in zip(axes[0], args.features, strict=True):
-        for (kind, acquisition, name), table in found.items():
-            if kind == features:
-                means = [table[f"test_{mark}"].mean() for mark in MARKS]
-                ax.plot(MARKS, means, "o-", label=f"{name}, {acquisition}")
-        ax.set(title=features, xlabel="labels", ylabel="AUC on the test set")
-        ax.legend(fontsize="x-small")
-    for (features, acquisition, name), table in found.items():
-        base = found.get((features, acquisition, "filter"))
-        if name != "filter" and base is not None:
-            for mark in MARKS:
-                label = f"{features} {acquisition} filter - {name}, test AUC at {mark}"
-                show(label, base[f"test_{mark}"], table[f"test_{mark}"])
-    save(figure, args.out, "filter_text")
+            )  # fmt: skip
+    found = {}
+    for key, row in results.rows.items():
+        if key[-1] == str(args.batch):
+            found.setdefault(key[:4], {})[key[4:7]] = row
+    report(found)
+    draw(found, args.out)
 
 
 if __name__ == "__main__":

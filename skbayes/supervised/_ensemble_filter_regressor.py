@@ -6,7 +6,7 @@ import numpy as np
 
 from skbayes._sklearn import _fit_context
 from skbayes.diagnostics import SpreadSkill, spread_skill
-from skbayes.supervised._filter import EnsembleFilterMixin
+from skbayes.supervised._filter import LEAST_STEPS, EnsembleFilterMixin
 from skbayes.supervised._regressor import BaseStackRegressor
 
 
@@ -295,8 +295,9 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         self.noise_scale = noise_scale
         self.normalize_y = normalize_y
 
-    # with fewer a noise that is learned does not get to where it belongs, and neither do the means
-    _least_steps = (1000, 400)
+    def _find_least_steps(self) -> tuple[int, int]:
+        # with fewer a noise that is learned does not get to where it belongs, nor do the means
+        return LEAST_STEPS
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

@@ -30,6 +30,8 @@ from skbayes.supervised._likelihood import Likelihood
 FIRST_ANOMALY = 0.1
 #: What ``"auto"`` epochs stand for in the first fit and in later ones, but for the least steps.
 AUTO_INIT, AUTO_WARM = 100, 40
+#: Least steps of a network with one input, in the first fit and in later ones.
+LEAST_STEPS = (1000, 400)
 #: Members whose predictions differ by less than this share of the labels' own noise are one.
 COLLAPSED = 0.01
 
@@ -252,13 +254,14 @@ class EnsembleFilterMixin(EpochsMixin):
         epochs = self.warm_epochs if resume else self.init_epochs
         if epochs != "auto":
             return int(epochs)
-        epochs, steps = (AUTO_WARM if resume else AUTO_INIT), self._least_steps[resume]
+        epochs, steps = (AUTO_WARM if resume else AUTO_INIT), self._find_least_steps()[resume]
         if resume and self.inflation == "langevin":
             return epochs  # noise and few steps make a sampler, noise and many a descent
         return max(epochs, -(-steps // count_batches(n_rows, self._batch_rows(n_rows))))
 
-    #: Steps that "auto" epochs are, at least: in the first fit and in later ones.
-    _least_steps: tuple[int, int]
+    def _find_least_steps(self: Any) -> tuple[int, int]:
+        """Steps that "auto" epochs are, at least: in the first fit and in later ones."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def _inflate(
