@@ -128,6 +128,10 @@ def test_what_is_centred():
     assert find_centring(stack, rows).layer is stack.layers[0]
     assert find_centring(SharedNoise(stack, 0.0), rows).layer is stack.layers[0]
     assert find_centring(torch.nn.Linear(4, 1), rows) is None
+    partly = Rows(
+        np.array([[1.0, 5.0], [-1.0, 5.0]]), device=torch.device("cpu"), dtype=torch.float64
+    )
+    assert find_centring(StackedMLP(2, (5,), 1, n_members=2), partly).mean.tolist() == [0.0, 5.0]
     for dtype in (torch.float32, torch.float64):
         scaled = StandardScaler().fit_transform(np.random.RandomState(0).rand(50, 4) + 3)
         centred = Rows(scaled, device=torch.device("cpu"), dtype=dtype)

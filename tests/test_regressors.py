@@ -11,6 +11,8 @@ from sklearn.exceptions import DataConversionWarning
 from torch import nn
 
 from skbayes import HMCRegressor, SGHMCRegressor, SGLDRegressor
+from skbayes.nn import StackedMLP
+from skbayes.supervised._likelihood import gaussian
 
 #: Runs of which successive draws are nearly independent (the assertions look at the chains' means).
 SAMPLERS = [
@@ -349,3 +351,12 @@ def test_module_of_a_wrong_shape_is_an_error(module):
     X, y = make_data()
     with pytest.raises(ValueError, match=r"must return a tensor of shape \(2, 1\), got \(2,"):
         clone(SMALL[1]).set_params(module=module).fit(X, y)
+
+
+def test_least_noise_that_is_learned():
+    """A thousandth of std(y), however small its logarithm has become."""
+    head = gaussian("learned", 2.0, 5).head(StackedMLP(1, (), 1, n_members=2, dtype=torch.float64))
+    with torch.no_grad():
+        head.log_scale.fill_(-100.0)
+    noise = head(torch.zeros(3, 1, dtype=torch.float64))[..., 1].exp()
+    torch.testing.assert_close(noise, torch.full((2, 3), 2e-3, dtype=torch.float64))

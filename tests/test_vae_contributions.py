@@ -77,7 +77,8 @@ def test_exchange_is_exact_for_sums_and_fair_to_twins():
     normal = np.zeros_like(X)
     parts = exchanged(lambda rows: np.square(rows).sum(1) + 8.0, X, normal, 0)
     np.testing.assert_allclose(parts, np.square(X) + 2.0)
-    product = exchanged(lambda rows: rows[:, 0] * rows[:, 1], X, normal, 0)
-    # every order is walked both ways, so that two features share what they make together
-    np.testing.assert_allclose(product[:, 0], product[:, 1])
-    np.testing.assert_allclose(product.sum(1), X[:, 0] * X[:, 1])
+    for seed in range(5):
+        product = exchanged(lambda rows: rows[:, 0] * rows[:, 1], X, normal, seed)
+        # every order is walked both ways, so that two features share what they make together
+        np.testing.assert_allclose(product[:, 0], product[:, 1])
+        np.testing.assert_allclose(product.sum(1), X[:, 0] * X[:, 1])

@@ -59,7 +59,8 @@ def test_a_ranking_has_a_fixed_width(scale_of_data):
     X = scale_of_data * WINE
     fixed = VAEAnomalyDetector(2, (8,), max_iter=5, random_state=0).fit(X)
     np.testing.assert_allclose(fixed.noise_variance_, (0.4 * scale_of_data) ** 2)
-    for params in ({"score_method": "elbo"}, {"criterion": "mse"}, {"noise": "per_feature"}):
+    asking = [{"score_method": name} for name in ("elbo", "iwae", "latent", "jacobian")]
+    for params in (*asking, {"criterion": "mse"}, {"noise": "per_feature"}):
         assert np.ptp(clone(fixed).set_params(**params).fit(X).noise_variance_) > 0
     one = clone(fixed).set_params(noise=0.3).fit(X)
     np.testing.assert_allclose(one.noise_variance_, 0.09)
@@ -112,6 +113,22 @@ def test_no_evidence_no_change(tumours):
     surest = before.argmax()
     detector.fit_labels(X[[surest]], [1])  # one class alone
     assert stats.spearmanr(before, detector.score_samples(X)).statistic > 0.95
+
+
+def test_what_labels_are_learned_from():
+    """Deviations in units of the scores' middle half, and decoded codes, none of which is loud."""
+    X = WINE
+    detector = VAEAnomalyDetector(2, (8,), max_iter=5, random_state=0).fit(X)
+    with torch.no_grad():
+        detector.posterior_.module.decoder.layers[-1].weight[:, -1] *= 1e-6
+    detector._prepare_head(X, detector.score_samples(X))
+    deviation, decoded = detector._features(X)
+    assert 0 < decoded[:, -1].std() < 1e-4  # of a column that is hardly there nothing is blown up
+    np.testing.assert_allclose(decoded[:, :-1].mean(0), 0, atol=1e-6)
+    middle = np.subtract(*np.percentile(2 * np.sinh(deviation / 2), [75, 25]))
+    assert middle == pytest.approx(1)  # the order is the score's, far ones are compressed
+    far, far_decoded = detector._features(1e5 * X[:1])
+    assert -60 < far[0] < deviation.min() and np.abs(far_decoded).max() <= 5
 
 
 def test_learner_teaches_the_detector(tumours):
@@ -197,6 +214,14 @@ def test_robust_scores_do_not_depend_on_the_units():
         second.reconstruct(X * units - 5), first.reconstruct(X) * units - 5, rtol=1e-4, atol=1e-3
     )
     np.testing.assert_allclose(second.noise_variance_, first.noise_variance_ * units**2, rtol=1e-4)
+
+
+def test_a_column_that_only_what_is_left_out_moves_keeps_a_spread():
+    X = np.random.RandomState(0).normal(size=(100, 2))
+    X[:80, 1] = 0.0
+    mean, spread = _robust.spread_of_kept(X, np.arange(80))
+    np.testing.assert_allclose(mean, [X[:80, 0].mean(), 0])
+    np.testing.assert_allclose(spread, [X[:80, 0].std(), 0.01 * X[:, 1].std()])
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,9 @@ def test_draws_of_two_stages_look_more_like_the_data_than_those_of_one():
     assert two_stages < 0.58
 
 
-def test_density_of_linear_stages_is_a_gaussian():
-    """Both stages linear, with exact encoders: x = W z + e, z = V u + d."""
+@pytest.mark.parametrize("too_wide", [1.0, 1.3])
+def test_density_of_linear_stages_is_a_gaussian(too_wide):
+    """Both stages linear, with exact encoders or wider ones: x = W z + e, z = V u + d."""
     rng = np.random.RandomState(0)
     X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 3))
     model = TwoStageVAE(3, (), (), max_iter=1, second_max_iter=1, random_state=0).fit(X)
@@ -107,7 +108,7 @@ def test_density_of_linear_stages_is_a_gaussian():
             vae.encoder.layers[0].weight[0, :3] = torch.as_tensor((A / M).T)
             vae.encoder.layers[0].weight[0, 3:] = 0
             vae.encoder.layers[0].bias[0, :3] = 0
-            vae.encoder.layers[0].bias[0, 3:] = torch.as_tensor(np.log(v / M))
+            vae.encoder.layers[0].bias[0, 3:] = torch.as_tensor(np.log(too_wide**2 * v / M))
     covariance = W @ (V @ V.T + t * np.eye(3)) @ W.T + s * np.eye(3)
     inverse = np.linalg.inv(covariance)
     expected = -0.5 * (
