@@ -1,12 +1,13 @@
 """The Langevin kernel, its optimizer face, its schedules and the curvature tools."""
 
+import inspect
 import itertools
 
 import numpy as np
 import pytest
 import torch
 
-from skbayes.samplers import SGLD, constant, polynomial, sgld
+from skbayes.samplers import HMC, SGHMC, SGLD, ConstantSGD, constant, polynomial, sgld
 from skbayes.samplers.curvature import (
     hessian_product,
     largest_eigenvalue,
@@ -309,3 +310,15 @@ def test_a_curvature_that_overflows_is_infinite():
     scale = torch.tensor([[1e200], [2.0]], dtype=torch.float64)
     found = largest_eigenvalue(lambda v: [scale * v[0]], like, generator=generator())
     assert found.tolist() == [np.inf, pytest.approx(2.0)]
+
+
+OPTIMIZERS = [SGLD, SGHMC, ConstantSGD, HMC]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["lr", "n_data", "temperature", "friction", "n_leapfrog"])
+@pytest.mark.parametrize("value", [None, -1.0, np.nan, np.inf, "a", [1]])
+def test_bad_numbers(optimizer, name, value):
+    if name in inspect.signature(optimizer).parameters:
+        with pytest.raises(ValueError, match=f"{name}=.* must be a"):
+            optimizer([torch.ones(2, 3, requires_grad=True)], **{name: value})

@@ -15,6 +15,10 @@ from skbayes.metrics._calibration import (
     maximum_calibration_error,
     reliability_curve,
 )
+from skbayes.metrics._calibration_scorers import (
+    expected_calibration_error_scorer,
+    make_expected_calibration_error_scorer,
+)
 from skbayes.metrics._coverage_display import CoverageDisplay
 from skbayes.metrics._distributions import crps_ensemble, crps_gaussian, gaussian_nll
 from skbayes.metrics._intervals import (
@@ -26,12 +30,10 @@ from skbayes.metrics._intervals import (
 from skbayes.metrics._reliability_display import ReliabilityDisplay
 from skbayes.metrics._scorers import (
     crps_gaussian_scorer,
-    expected_calibration_error_scorer,
     gaussian_nll_scorer,
     interval_coverage_scorer,
     interval_score_scorer,
     interval_width_scorer,
-    make_expected_calibration_error_scorer,
     make_interval_scorers,
     regression_calibration_error_scorer,
 )

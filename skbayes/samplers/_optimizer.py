@@ -1,7 +1,9 @@
 """The samplers' face as torch optimizers, for anything that trains by ``optimizer.step()``."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -9,6 +11,29 @@ from torch import Tensor
 
 from skbayes.samplers import constant_sgd, sghmc, sgld
 from skbayes.samplers.schedules import Schedule, constant
+
+
+def check_number(name: str, value: Any, what: str, *, zero: bool = False) -> None:
+    """Check that a parameter is a finite number above 0.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : object
+    what : str
+        What it must be, in words.
+    zero : bool, default=False
+        Whether 0 is allowed too.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    real = isinstance(value, Real) and math.isfinite(value)
+    if not (real and (value > 0 or (zero and value == 0))):
+        raise ValueError(f"{name}={value!r} must be {what}")
 
 
 class Sampler(torch.optim.Optimizer):
@@ -39,12 +64,10 @@ class Sampler(torch.optim.Optimizer):
             device = self.param_groups[0]["params"][0].device
             generator = torch.Generator(device)
             generator.seed()
-        if not callable(lr) and not lr > 0:
-            raise ValueError(f"lr={lr!r} must be a positive number or a schedule")
-        if not temperature >= 0 or not n_data > 0:
-            raise ValueError(
-                f"n_data={n_data!r} must be positive, temperature={temperature!r} >= 0"
-            )
+        if not callable(lr):
+            check_number("lr", lr, "a positive number or a schedule")
+        check_number("n_data", n_data, "a positive number")
+        check_number("temperature", temperature, "a number of at least 0", zero=True)
         if any(set(group) != {"params"} for group in self.param_groups):
             raise ValueError("params: options of single groups are not supported")
         self.schedule: Schedule = lr if callable(lr) else constant(lr)
@@ -248,8 +271,7 @@ class SGHMC(GradientSampler):
         super().__init__(params, lr, n_data, temperature, generator)
         if integrator not in ("baoab", "euler"):
             raise ValueError(f"integrator={integrator!r} must be 'baoab' or 'euler'")
-        if not friction >= 0:
-            raise ValueError(f"friction={friction!r} must be at least 0")
+        check_number("friction", friction, "a number of at least 0", zero=True)
         self.friction = friction
         self.integrator = integrator
         self.scale = scale

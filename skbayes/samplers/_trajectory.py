@@ -1,13 +1,14 @@
 """Hamiltonian Monte Carlo as a torch optimizer: a step is a whole trajectory."""
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from skbayes.samplers import hmc
-from skbayes.samplers._optimizer import Sampler
+from skbayes.samplers._optimizer import Sampler, check_number
 from skbayes.samplers.schedules import Schedule
 
 
@@ -70,8 +71,10 @@ class HMC(Sampler):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(params, lr, n_data, temperature, generator)
-        if not temperature > 0:
-            raise ValueError(f"temperature={temperature!r} must be positive")
+        check_number("temperature", temperature, "a positive number")
+        count: Any = n_leapfrog
+        if not (isinstance(count, Integral) and count >= 1):
+            raise ValueError(f"n_leapfrog={n_leapfrog!r} must be an integer of at least 1")
         self.n_leapfrog = n_leapfrog
         self.scale = scale
         self._chain: hmc.HMCState | None = None
