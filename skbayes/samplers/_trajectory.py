@@ -73,7 +73,7 @@ class HMC(Sampler):
         super().__init__(params, lr, n_data, temperature, generator)
         check_number("temperature", temperature, "a positive number")
         count: Any = n_leapfrog
-        if not (isinstance(count, Integral) and count >= 1):
+        if not (isinstance(count, Integral) and int(count) >= 1):
             raise ValueError(f"n_leapfrog={n_leapfrog!r} must be an integer of at least 1")
         self.n_leapfrog = n_leapfrog
         self.scale = scale
