@@ -4,6 +4,7 @@ import pytest
 from estimators import CLASSIFIERS, DENSITIES, ESTIMATORS, REGRESSORS, name_of
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
+from skorch.callbacks import Checkpoint, EarlyStopping
 
 ALL = pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 CHECKS_OF_OUTPUT = [
@@ -35,6 +36,17 @@ def test_callbacks_that_are_none(estimator, item):
     model = clone(estimator).set_params(skorch_callbacks=[item])
     with pytest.raises(TypeError, match=r"skorch_callbacks=\[.* must hold skorch\.callbacks"):
         model.fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping, EarlyStopping(), ("a", Checkpoint())])
+def test_callbacks_that_watch_rows_which_are_not_held_back(callback):
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    for estimator in (CLASSIFIERS[0], CLASSIFIERS[4], DENSITIES[0]):
+        model = clone(estimator).set_params(skorch_callbacks=[callback])
+        with pytest.raises(ValueError, match="monitor='valid_loss.*'.*use monitor='train_loss'"):
+            model.fit(X, y)
+    model = clone(CLASSIFIERS[4]).set_params(early_stopping=True, max_iter=2)
+    model.set_params(skorch_callbacks=[EarlyStopping()]).fit(X, y)
 
 
 @pytest.mark.parametrize("estimator", DENSITIES, ids=name_of)

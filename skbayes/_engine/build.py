@@ -9,6 +9,7 @@ import torch
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import Tensor, nn
 
+from skbayes._engine.callback_checks import check_callbacks, check_monitors
 from skbayes._engine.callbacks import EarlyStopping, SklearnBridge
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import MemberBatches, Rows
@@ -42,34 +43,6 @@ def check_hidden_layer_sizes(
     if any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError(f"{parameter}={hidden_layer_sizes!r} must hold integers of at least 1")
     return sizes
-
-
-def check_callbacks(skorch_callbacks: Any) -> list[Any]:
-    """Check the parameter of that name.
-
-    Parameters
-    ----------
-    skorch_callbacks : sequence or None
-        Callbacks, classes of them, or pairs of a name and one, as skorch takes them.
-
-    Returns
-    -------
-    list
-
-    Raises
-    ------
-    TypeError
-        If an item is none of these.
-    """
-    items = [] if skorch_callbacks is None else list(skorch_callbacks)
-    for item in items:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        if not hasattr(callback, "on_train_begin"):
-            raise TypeError(
-                f"skorch_callbacks={skorch_callbacks!r} must hold skorch.callbacks.Callback "
-                f"(or pairs of a name and one), got {item!r}"
-            )
-    return items
 
 
 def build_stack(
@@ -316,6 +289,7 @@ def train(
         *([PrintLog()] if net.verbose else []),
     ]
     net.initialize_callbacks()
+    check_monitors(net)
     # last, so that the others have seen the epoch when it ends training
     net.callbacks_.append(("sklearn", SklearnBridge(estimator, context, task_name)))
     run(net, rows)
