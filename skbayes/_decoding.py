@@ -12,6 +12,10 @@ from torch import nn
 from skbayes._encoding import PLAIN_KINDS, full_name, known, look_up
 
 
+class UnknownNameError(TypeError):
+    """A file names what is neither known nor trusted."""
+
+
 class Decoder:
     """Turns what :class:`Encoder` made into objects.
 
@@ -64,11 +68,14 @@ class Decoder:
             return self.trusted[name]
         # importing a module runs it: only of packages that are imported already
         if name.startswith(("skbayes.", "sklearn.", "torch.nn.")):
-            found = look_up(name)
+            try:
+                found = look_up(name)
+            except (AttributeError, ImportError):
+                found = None
             # by its own name: what a module has imported from elsewhere is not meant
             if hasattr(found, "__qualname__") and full_name(found) == name and known(found):
                 return found
-        raise TypeError(
+        raise UnknownNameError(
             f"the file names {name.replace(':', '.')}, which is not known here. If you trust the "
             f"file, import it and pass it in trusted=[...]"
         )
@@ -120,7 +127,7 @@ class Decoder:
     def _make_numpy_type(self, name: str, said: dict) -> Any:
         found = getattr(np, name)
         if not (isinstance(found, type) and issubclass(found, np.generic)):
-            raise TypeError(f"the file names numpy.{name}, which is no type of numbers")
+            raise UnknownNameError(f"the file names numpy.{name}, which is no type of numbers")
         return found
 
     def _make_tensor(self, kind: str, said: dict) -> torch.Tensor:
@@ -153,7 +160,7 @@ class Decoder:
     def _make_torch_type(self, name: str, said: dict) -> torch.dtype:
         found = getattr(torch, name)
         if not isinstance(found, torch.dtype):
-            raise TypeError(f"the file names torch.{name}, which is no type of numbers")
+            raise UnknownNameError(f"the file names torch.{name}, which is no type of numbers")
         return found
 
     def _make_torch_device(self, name: str, said: dict) -> torch.device:

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from skbayes._decoding import Decoder
+from skbayes._decoding import Decoder, UnknownNameError
 from skbayes._encoding import Encoder
 
 #: What the file says of itself, and the version of what this module writes.
@@ -101,7 +101,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable[Any] = ()) -> Any:
     Raises
     ------
     ValueError
-        If the file is not one that :func:`save` wrote, or of a later version.
+        If the file is not one that :func:`save` wrote, damaged, or of a later version.
     TypeError
         If it names what is neither known nor trusted.
 
@@ -130,8 +130,19 @@ def load(path: str | os.PathLike, *, trusted: Iterable[Any] = ()) -> Any:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{os.fspath(path)!r} is not a file that skbayes.save wrote") from error
-    if said["version"] > VERSION:
+    version = said.get("version") if isinstance(said, dict) else None
+    if not isinstance(version, int):
+        raise ValueError(f"{os.fspath(path)!r} is not a file that skbayes.save wrote")
+    if version > VERSION:
         raise ValueError(
-            f"{os.fspath(path)!r} is of version {said['version']}, this skbayes reads {VERSION}"
+            f"{os.fspath(path)!r} is of version {version}, this skbayes reads {VERSION}"
         )
-    return Decoder(tensors, trusted).decode(said["estimator"])
+    try:
+        return Decoder(tensors, trusted).decode(said["estimator"])
+    except (UnknownNameError, MemoryError, Warning):
+        raise
+    except Exception as error:  # whatever a description that is no longer whole leads to
+        raise ValueError(
+            f"{os.fspath(path)!r} is damaged, or not what skbayes.save wrote: "
+            f"{type(error).__name__}: {error}"
+        ) from error

@@ -178,6 +178,30 @@ def test_other_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"again": 7},
+        {"array": "<f8", "number": 3, "shape": [2]},
+        {"dict": [[1]]},
+        {"no such mark": 1},
+        {"class": "skbayes.density._vae:VAE", "number": 0},
+        {"class": "skbayes.density._vae:VAE", "number": 0, "state": [[[], 1]]},
+        {"torch type": "manual_seeds"},
+    ],
+)
+def test_damaged_files_are_refused(said, tmp_path):
+    with pytest.raises(ValueError, match=r"hostile\.safetensors' is damaged"):
+        skbayes.load(hostile(tmp_path, said))
+
+
+def test_a_class_that_is_gone_is_not_known(tmp_path):
+    for name in ("skbayes.density._vae:OldVAE", "skbayes.no_such_module:VAE"):
+        with pytest.raises(TypeError, match="is not known here"):
+            skbayes.load(hostile(tmp_path, {"class": name, "number": 0, "state": []}))
+
+
+@pytest.mark.parametrize(
     "value",
     [
         None,
