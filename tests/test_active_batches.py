@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from scipy.stats import chisquare
+from scipy.stats import chisquare, entropy
 from sklearn.datasets import load_iris
 from sklearn.metrics import pairwise_distances
 from sklearn.naive_bayes import GaussianNB
@@ -214,6 +214,23 @@ def test_batch_bald_takes_no_copies_where_bald_does():
     repeated = np.repeat(draws, 5, axis=1)
     chosen = batch_bald(repeated, 6, random_state=0)
     assert len(set((chosen // 5).tolist())) > len(set(np.argsort(-bald(repeated))[:6] // 5))
+
+
+@pytest.mark.parametrize("sure", [0.5, 0.6, 0.8, 0.95, 1.0])
+def test_a_copy_is_news_in_so_far_as_the_draws_are_unsure(sure):
+    # two draws, of which one says yes with p, the other with 1 - p; in closed form
+    draws = np.array([[[sure, 1 - sure]] * 2, [[1 - sure, sure]] * 2])
+    both, either = sure**2 + (1 - sure) ** 2, 2 * sure * (1 - sure)
+    noise = 2 * entropy([sure, 1 - sure])
+    expected = entropy([both / 2, both / 2, either / 2, either / 2]) - noise
+    assert joint_information(draws) == pytest.approx(expected, abs=1e-12)
+    second = expected - bald(draws)[0]
+    if sure == 1:
+        assert second == pytest.approx(0, abs=1e-12)  # as log(2) is all that two draws can tell
+    elif sure == 0.6:
+        assert second > 0.9 * bald(draws)[0]
+    elif sure == 0.95:
+        assert second < 0.4 * bald(draws)[0]
 
 
 def test_batch_bald_checks():

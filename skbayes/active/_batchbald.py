@@ -53,6 +53,13 @@ def batch_bald(
     ValueError
         If ``draws`` are not probabilities of that shape, one draw only, or there are too few rows.
 
+    Notes
+    -----
+    The information is on which draw is the right one, and no more than :math:`\log` of their
+    number: what comes after the labels that tell the draws apart is arbitrary, so that large
+    batches need many draws. A second label of the same row adds little only where every draw is
+    sure of its own: draws that are unsure each expect noise, and copies that tell it.
+
     References
     ----------
     Kirsch, van Amersfoort, Gal (2019), *BatchBALD: efficient and diverse batch acquisition for deep

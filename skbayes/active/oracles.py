@@ -112,7 +112,8 @@ class TerminalOracle:
     """Asks a person at a terminal for the label of every row.
 
     Beside a label the person may enter ``s`` (skip), ``u`` (undo the label before) or ``q`` (quit;
-    what was labelled is learned). End of input and Ctrl-C quit too.
+    what was labelled is learned); ``:s``, ``:u`` and ``:q`` where one of these letters is a label.
+    End of input and Ctrl-C quit too.
 
     Parameters
     ----------
@@ -177,6 +178,7 @@ class TerminalOracle:
             If the person quits.
         """
         write = print if self.output is None else self.output
+        skip, undo, quit_ = commands = self._commands()
         answers: list[Any] = []
         n_rows = count_rows(rows, "rows")
         while len(answers) < n_rows:
@@ -184,29 +186,38 @@ class TerminalOracle:
             write(f"\n[{place + 1} of {n_rows}] row {np.asarray(indices)[place]} of the pool")
             write((self.show or show_row)(one_row(rows, place, self.shape)))
             try:
-                answer = self._read(write)
+                answer = self._read(write, commands)
             except (EOFError, KeyboardInterrupt):
                 raise Quit(answers) from None
-            if answer == "q":
+            if answer == quit_:
                 raise Quit(answers)
-            if answer == "u":
+            if answer == undo:
                 if not answers:
                     raise Undo
                 answers.pop()
             else:
-                answers.append(SKIP if answer == "s" else self._label(answer))
+                answers.append(SKIP if answer == skip else self._label(answer))
         return answers
 
-    def _read(self, write: Callable[[str], Any]) -> str:
+    def _commands(self) -> tuple[str, ...]:
+        """What skips, undoes and quits: nothing that is a label."""
+        names = {str(label) for label in self.classes} if self.classes is not None else set()
+        mark = ":" if names & {"s", "u", "q"} else ""
+        return tuple(mark + letter for letter in "suq")
+
+    def _read(self, write: Callable[[str], Any], commands: tuple[str, ...]) -> str:
         read = self.input
         if read is None:
             import builtins
 
             read = builtins.input
         choice = "" if self.classes is None else f" ({', '.join(map(str, self.classes))})"
+        ways = ", ".join(
+            f"{c}({rest})" for c, rest in zip(commands, ("kip", "ndo", "uit"), strict=True)
+        )
         while True:
-            answer = read(f"label{choice}, s(kip), u(ndo), q(uit): ").strip()
-            if answer in ("s", "u", "q") or (answer and self._is_label(answer)):
+            answer = read(f"label{choice}, {ways}: ").strip()
+            if answer in commands or (answer and self._is_label(answer)):
                 return answer
             write(f"{answer!r} is no label")
 
