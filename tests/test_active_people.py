@@ -141,9 +141,7 @@ def widgets(monkeypatch):
     module.Output = module.Button = module.HBox = module.VBox = Widget
     ipython.display = lambda thing: None
     monkeypatch.setitem(sys.modules, "ipywidgets", module)
-    package = ModuleType("IPython")
-    package.get_ipython = lambda: None  # matplotlib asks
-    monkeypatch.setitem(sys.modules, "IPython", package)
+    # the module alone: matplotlib has questions to a package IPython
     monkeypatch.setitem(sys.modules, "IPython.display", ipython)
 
 
