@@ -362,6 +362,22 @@ def test_vae_gan_moves_every_part_by_its_own_terms():
     assert float(with_game["decoder.layers.0.weight"].abs().max()) > 0
 
 
+def test_scale_of_the_discriminators_features_does_not_matter_to_the_match():
+    vae, batch = built("vae-gan")
+    objective = Objective(Settings("vae-gan", beta=0.5))
+    expected = gradients(vae, objective(vae, batch))
+    vae.noise_generator = generator(1)
+    with torch.no_grad():
+        first, second = vae.critic.layers[:2]
+        first.weight.mul_(10.0)
+        first.bias.mul_(10.0)
+        second.weight.div_(10.0)  # what it says of rows stays
+    got = gradients(vae, objective(vae, batch))
+    for name, value in expected.items():
+        if name.startswith(("encoder", "decoder")):
+            torch.testing.assert_close(got[name], value)
+
+
 def test_wasserstein_loss_is_squares_plus_the_discrepancy():
     vae, batch = built("mmd")
     settings = Settings("mmd", beta=3.0, unit=0.5)

@@ -196,8 +196,8 @@ def test_every_criterion_trains_on_images(criterion):
     model = VAE(2, criterion=criterion, max_iter=120, random_state=0, learning_rate_init=0.01)
     model.set_params(n_train_samples=2, **params).fit(X)
     error = np.square(model.reconstruct(X) - X).mean()
-    if criterion != "vae-gan":  # whose error is taken in the features of a discriminator
-        assert error < 0.3 * X.var(axis=0).mean()
+    # that of "vae-gan" is taken in the features of a discriminator
+    assert error < (0.6 if criterion == "vae-gan" else 0.3) * X.var(axis=0).mean()
     assert np.isfinite(model.score_samples(X)).all()
     assert model.sample(3, random_state=0).shape == (3, 30)
 

@@ -50,7 +50,7 @@ def test_second_stage_learns_a_distribution_that_is_not_gaussian():
     mean = np.hstack([mean, np.zeros((2000, 1))])
     logvar = np.log([[0.01, 1.0]]).repeat(2000, 0)  # the second is not used: the prior
     rows = Rows(np.hstack([mean, logvar]), device=torch.device("cpu"), dtype=torch.float64)
-    model = TwoStageVAE(2, second_layer_sizes=(64, 64), second_max_iter=150, random_state=0)
+    model = TwoStageVAE(2, second_layer_sizes=(64, 64), second_max_iter=70, random_state=0)
     model.posterior_, model.n_components_ = VAE(2, (4,), max_iter=1).fit(mean).posterior_, 2
     model._gaussians = lambda X: np.hstack([mean, logvar])
     model._random_state = new_random_state(0)
@@ -71,7 +71,8 @@ def test_second_stage_learns_a_distribution_that_is_not_gaussian():
 
 def test_draws_of_two_stages_look_more_like_the_data_than_those_of_one():
     X, held_out = arc(1500), arc(1500, 1)
-    model = TwoStageVAE(2, (32, 32), (64, 64), random_state=0).fit(X)
+    model = TwoStageVAE(2, (32, 32), (64, 64), max_iter=170, second_max_iter=150, random_state=0)
+    model.fit(X)
     drawn = model.sample(1500, random_state=0)
     assert np.abs(np.linalg.norm(drawn, axis=1) - 1).mean() < 0.05
     angle = [np.arctan2(*rows.T[::-1]) for rows in (drawn, held_out)]

@@ -36,6 +36,8 @@ AUTO_BETA = {
     "vae-gan": 1.0,
     "stein": 10.0,
 }
+#: Least variance of a discriminator's features, in units of their spread, that a match is of.
+LEAST_MISFIT = 1e-4
 #: Criteria whose encoder draws codes; those of the others are deterministic.
 STOCHASTIC = frozenset({"elbo", "iwae", "vae-gan"})
 #: Criteria whose loss is the likelihood itself, so that it can learn the noise of the data.
@@ -162,7 +164,7 @@ class Objective(nn.Module):
         return self._misfit(vae, X, mean) + self.beta * penalty.unsqueeze(1)
 
     def _vae_gan(self, vae: StackedVAE, X: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-        """Feature matching: the squared error is taken inside the discriminator of rows."""
+        """Feature matching: the likelihood is taken inside the discriminator of rows."""
         critic = vae.critic
         assert critic is not None
         code, noise = self._draw(vae, mean, logvar)
@@ -180,7 +182,7 @@ class Objective(nn.Module):
         made, dreamt = decode(code.detach()), decode(self._prior_draws(vae, mean))
         features, _ = features_and_output(critic, matched, frozen=True)
         target, _ = features_and_output(critic, real, frozen=True)
-        match = (features - target.detach()).square().sum(-1)
+        match = _misfit_of_features(features, target.detach())
         losses = match + self.beta * self._divergence(vae, mean, logvar, code, noise)
         log_odds = features_and_output(critic, real, frozen=False)[1]
         for fake in (made, dreamt):
@@ -277,7 +279,10 @@ class Objective(nn.Module):
 
 
 def features_and_output(critic: StackedMLP, x: Tensor, *, frozen: bool) -> tuple[Tensor, Tensor]:
-    """Last hidden layer and output of a discriminator.
+    """First hidden layer and output of a discriminator.
+
+    What is matched are features of the first one, which determine the row; in the last one rows
+    that differ may well be equal.
 
     Parameters
     ----------
@@ -299,9 +304,25 @@ def features_and_output(critic: StackedMLP, x: Tensor, *, frozen: bool) -> tuple
         weights = {name: p.detach() for name, p in layer.named_parameters()}
         return functional_call(layer, weights, (value,))
 
+    features = None
     for layer in hidden:
         x = torch.nn.functional.leaky_relu(apply(layer, x), 0.2)
-    return x, apply(last, x)
+        features = x if features is None else features
+    assert features is not None
+    return features, apply(last, x)
+
+
+def _misfit_of_features(features: Tensor, target: Tensor) -> Tensor:
+    """Minus the log-likelihood of features under a Gaussian with its best variance.
+
+    The discriminator may scale its features as it likes, and the divergence of the codes would
+    weigh more or less: with the mean squared error as variance the scale does not matter.
+    """
+    square = (features - target).square()
+    spread = target.var(1, unbiased=False).mean(-1)
+    variance = torch.maximum(square.detach().mean((1, 2)), LEAST_MISFIT * spread + 1e-12)
+    variance = variance.unsqueeze(1)
+    return 0.5 * (square.sum(-1) / variance + features.shape[-1] * variance.log())
 
 
 def check_codes(draws: Any, n_samples: int, n_components: int) -> np.ndarray:
