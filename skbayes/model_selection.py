@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
+from skbayes._random import new_random_state
 from skbayes.metrics import find_anomalies
 
 __all__ = ["NoveltySplit"]
@@ -104,9 +105,7 @@ class NoveltySplit(BaseCrossValidator):
                     f"{self.n_splits}: every fold tests on at least one"
                 )
         if self.shuffle:
-            rng = self.random_state
-            if not isinstance(rng, np.random.RandomState):
-                rng = np.random.RandomState(rng)  # None too: not the global generator
+            rng = new_random_state(self.random_state)
             normals, anomalies = rng.permutation(normals), rng.permutation(anomalies)
         parts = zip(
             np.array_split(normals, self.n_splits),

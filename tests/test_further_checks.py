@@ -1,10 +1,15 @@
 """Checks of scikit-learn's that ``parametrize_with_checks`` leaves out."""
 
+import numpy as np
 import pytest
 from estimators import CLASSIFIERS, DENSITIES, ESTIMATORS, REGRESSORS, name_of
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from skorch.callbacks import Checkpoint, EarlyStopping
+
+from skbayes.datasets import make_spectrograms
+from skbayes.diagnostics import subspace_sample
+from skbayes.model_selection import NoveltySplit
 
 ALL = pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 CHECKS_OF_OUTPUT = [
@@ -61,6 +66,38 @@ def test_callbacks_that_watch_rows_which_are_not_held_back(callback):
 def test_parameters_of_images_are_checked_for_tables_too(estimator, params, message):
     with pytest.raises(ValueError, match=message):
         clone(estimator).set_params(**params).fit([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0]])
+
+
+def test_draws_without_a_seed_are_fresh_and_leave_the_global_stream():
+    """Those that are no estimator's fit or prediction."""
+    X = np.linspace(-1, 1, 20)[:, None]
+    regressor = clone(REGRESSORS[4]).set_params(max_iter=2).fit(X, X[:, 0])
+    vae = clone(DENSITIES[0]).fit(X)
+    run = {"weight": np.random.RandomState(0).normal(size=(4, 3, 2))}
+    draws = [
+        lambda seed: regressor.sample_y(X, random_state=seed),
+        lambda seed: vae.sample(3, random_state=seed),
+        lambda seed: subspace_sample(run, "diagonal", n_samples=3, random_state=seed)["weight"],
+        lambda seed: (
+            make_spectrograms(
+                8, n_labelled=2, n_shots=2, image_shape=(16, 16), random_state=seed
+            ).data
+        ),
+        lambda seed: np.concatenate(
+            [test for _, test in NoveltySplit(2, random_state=seed).split(X, X[:, 0] > 0)]
+        ),
+    ]
+    before = np.random.get_state()
+    for draw in draws:
+        assert (draw(None) != draw(None)).any()
+        np.testing.assert_array_equal(draw(3), draw(np.random.RandomState(3)))
+        for seed in ("a", -1, 0.5, np.random):
+            with pytest.raises(ValueError, match="random_state"):
+                draw(seed)
+    assert (
+        np.array_equal(before[1], np.random.get_state()[1])
+        and before[2] == (np.random.get_state()[2])
+    )
 
 
 @pytest.mark.parametrize("value", [{}, ("a",), object()])

@@ -16,21 +16,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MAY_IMPORT_OF_PACKAGE = {
     "samplers": {"samplers"},
     "nn": {"nn"},
-    "_engine": {"_engine", "nn", "samplers"},
+    "_engine": {"_engine", "nn", "samplers", "_random"},
     "supervised": {"supervised", "_engine", "nn", "samplers", "diagnostics", "_sklearn"},
     "density": {"density", "_engine", "nn", "_sklearn"},
     "active": {"active", "_draws", "_sklearn"},
-    "diagnostics": {"diagnostics", "_draws", "_sklearn"},
+    "diagnostics": {"diagnostics", "_draws", "_random", "_sklearn"},
     "metrics": {"metrics", "_draws", "_labels", "_sklearn"},
-    "model_selection": {"model_selection", "_labels", "metrics", "_sklearn"},
+    "model_selection": {"model_selection", "_labels", "_random", "metrics", "_sklearn"},
     "callbacks": {"callbacks", "_draws"},
-    "datasets": {"datasets", "_sklearn"},
+    "datasets": {"datasets", "_random", "_sklearn"},
     "_labels": {"_labels"},
     "_persistence": {"_persistence", "_encoding", "_decoding"},
     "_decoding": {"_decoding", "_encoding"},
     "_encoding": {"_encoding"},
     "_draws": {"_draws", "_sklearn"},
     "_sklearn": set(),
+    "_random": set(),
 }
 #: The lower layers, and what these use, name all that they may import beside the standard library.
 ONLY_THIRD_PARTIES = {
@@ -38,6 +39,7 @@ ONLY_THIRD_PARTIES = {
     "nn": {"numpy", "torch"},
     "_engine": {"numpy", "safetensors", "scipy", "skorch", "torch"},
     "callbacks": {"numpy", "skorch"},
+    "_random": {"numpy"},
     "diagnostics": {"arviz", "matplotlib", "numpy", "scipy", "sklearn"},
 }
 FORBIDDEN_THIRD_PARTIES = {
@@ -51,10 +53,6 @@ FORBIDDEN_THIRD_PARTIES = {
         "_draws",
         "datasets",
     ]
-}
-#: (file, what it imports) -> why it may.
-EXCEPTIONS = {
-    ("_engine/seeds.py", "sklearn.utils.check_random_state"): "public; reads random_state",
 }
 #: Draws from torch's global stream unless a generator is given ...
 TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
@@ -149,11 +147,13 @@ def import_violations(tree, layer, relative):
             if layer in MAY_IMPORT_OF_PACKAGE and target not in MAY_IMPORT_OF_PACKAGE[layer]:
                 yield f"{layer} imports skbayes.{target}"
             continue
-        if (relative, name) not in EXCEPTIONS and root not in sys.stdlib_module_names:
+        if root not in sys.stdlib_module_names:
             allowed = ONLY_THIRD_PARTIES.get(layer)
             outside = allowed is not None and root not in allowed
             if outside or root in FORBIDDEN_THIRD_PARTIES.get(layer, ()):
                 yield f"{layer} imports {root}"
+        if rest and rest[-1] == "check_random_state":
+            yield f"{name} turns None into numpy's global stream; there is skbayes._random"
         private = any(part.startswith("_") for part in rest)
         if root == "sklearn" and private and relative != "_sklearn.py":
             yield f"private name of scikit-learn: {name}"
@@ -250,6 +250,7 @@ def test_every_layer_is_known():
         ("import torch\ntorch.nn.init.xavier_uniform_(w)", "nn", "global stream"),
         ("import numpy\nnumpy.random.rand(3)", "active", "numpy's global stream"),
         ("from numpy.random import rand\nrand(3)", "active", "numpy's global stream"),
+        ("from sklearn.utils import check_random_state", "active", "numpy's global stream"),
         ("import random\nrandom.random()", "active", "Python's global stream"),
     ],
 )

@@ -6,29 +6,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+
+from skbayes._random import new_random_state as new_random_state
 
 # Modules of users draw from torch's global stream (their own initialisation, nn.Dropout). It is
 # forked and seeded around them; the lock keeps two threads from sharing one fork.
 _GLOBAL_STREAM = threading.RLock()
-
-
-def new_random_state(random_state: int | np.random.RandomState | None) -> np.random.RandomState:
-    """Interpret a ``random_state`` parameter without numpy's global stream.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        As in scikit-learn, but ``None`` is fresh entropy: the global stream is neither read nor
-        advanced.
-
-    Returns
-    -------
-    numpy.random.RandomState
-    """
-    if random_state is None:
-        return np.random.RandomState(np.random.SeedSequence().generate_state(4))
-    return check_random_state(random_state)
 
 
 def draw_seed(rng: np.random.RandomState) -> int:

@@ -4,8 +4,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
+from skbayes._random import new_random_state
 from skbayes._sklearn import Interval, StrOptions, validate_params
 from skbayes.datasets._plasma import draw_shot, render
 
@@ -146,10 +147,7 @@ def make_spectrograms(
             f"out must be an array of shape {shape} and dtype {dtype}, got shape {out.shape} and "
             f"dtype {out.dtype}"
         )
-    # None is fresh entropy: numpy's global stream is not advanced
-    fresh = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-    rng = check_random_state(fresh if random_state is None else random_state)
-    seed = int(rng.randint(2**31 - 1))
+    seed = int(new_random_state(random_state).randint(2**31 - 1))
     target, truth = _draw_labels(
         np.random.default_rng([seed, 0]), n_samples, n_labelled, prevalence, labelled_prevalence
     )

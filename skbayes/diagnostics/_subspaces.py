@@ -5,8 +5,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
+from skbayes._random import new_random_state
 from skbayes.diagnostics._weights import check_weights, count_draws
 
 #: Method -> the scale that is used by default, a number or the ends between which it is drawn.
@@ -96,7 +96,7 @@ def subspace_sample(
     low, high = _check_scale(SCALES[method] if scale is None else scale, method)
     weights = check_weights(trajectory, "trajectory")
     recent = {key: values[-n_last:].astype(np.float64) for key, values in weights.items()}
-    rng = check_random_state(random_state)
+    rng = new_random_state(random_state)
     s = rng.uniform(low, high, size=n_samples)
     if method == "diagonal":
         sample = {

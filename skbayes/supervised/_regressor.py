@@ -10,12 +10,12 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import (
     assert_all_finite,
     check_consistent_length,
-    check_random_state,
     column_or_1d,
 )
 
 from skbayes._engine.build import check_hidden_layer_sizes
 from skbayes._engine.posterior import Posterior
+from skbayes._engine.seeds import new_random_state
 from skbayes._sklearn import Interval, StrOptions, _fit_context
 from skbayes.supervised._base import BaseStackEstimator
 from skbayes.supervised._likelihood import Likelihood, gaussian, moments
@@ -192,7 +192,7 @@ class BaseStackRegressor(RegressorMixin, BaseStackEstimator):
         if not (isinstance(n_samples, Integral) and n_samples >= 1):
             raise ValueError(f"n_samples={n_samples!r} must be an integer of at least 1")
         X = self._validate_predict(X)
-        rng = check_random_state(random_state)
+        rng = new_random_state(random_state)
         chosen = rng.randint(self.posterior_.n_draws, size=int(n_samples))
         mean, variance = self._mean_and_noise(X, chosen)
         noise = rng.standard_normal(size=(X.shape[0], int(n_samples)))
