@@ -65,10 +65,18 @@ def test_members_that_stopped_early_are_warned_of():
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"max_iter": 3, "early_stopping": True}, {"max_iter": 3, "anchored": False}]
+    "params",
+    [
+        {"max_iter": "auto"},
+        # what does not seek the mode
+        {"early_stopping": True},
+        {"anchored": False},
+        {"adversarial_epsilon": 0.01},
+        {"noise_scale": "heteroscedastic", "beta_nll": 0.5},
+    ],
 )
 def test_others_are_not(params, recwarn):
-    line().set_params(**params).fit(*make_line(40))
+    line(max_iter=3).set_params(**params).fit(*make_line(40))
     assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
 
 
@@ -81,11 +89,10 @@ def frozen_and_dropping(n_features, n_outputs):
 
 
 @pytest.mark.parametrize("module", [None, frozen_and_dropping])
-@pytest.mark.parametrize("adversarial_epsilon", [None, 0.01])
-def test_measuring_moves_nothing(monkeypatch, measured, module, adversarial_epsilon):
+def test_measuring_moves_nothing(monkeypatch, measured, module):
     X, y = make_line(40)
     model = DeepEnsembleClassifier((4,), anchored=True, module=module, max_iter=3, random_state=0)
-    model.set_params(adversarial_epsilon=adversarial_epsilon, n_members=2)
+    model.set_params(n_members=2)
     first = model.fit(X, y > -1).predict_proba(X)
     assert (measured[0][0] > 0).all()
     monkeypatch.setattr(_ensemble_training, "warn_of_shortfall", lambda net, rows: None)

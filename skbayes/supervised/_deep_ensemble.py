@@ -42,7 +42,7 @@ class DeepEnsembleClassifier(DeepEnsembleMixin, BaseStackClassifier):
         Whether every member has a prior of its own, centred at a draw from the prior, and (in
         regression with a known noise) targets with noise of their own: randomised maximum a
         posteriori, which samples the posterior exactly where the model is linear and Gaussian.
-        ``fit`` warns of members that have not converged, unless ``early_stopping``.
+        ``fit`` warns of members that have not converged.
     adversarial_epsilon : float, default=None
         Adversarial training: every step also sees the rows moved by this share of every feature's
         range along the sign of the loss's gradient. Lakshminarayanan et al. take 0.01.
@@ -164,7 +164,7 @@ class DeepEnsembleRegressor(DeepEnsembleMixin, BaseStackRegressor):
         Whether every member has a prior of its own, centred at a draw from the prior, and (in
         regression with a known noise) targets with noise of their own: randomised maximum a
         posteriori, which samples the posterior exactly where the model is linear and Gaussian.
-        ``fit`` warns of members that have not converged, unless ``early_stopping``.
+        ``fit`` warns of members that have not converged.
     adversarial_epsilon : float, default=None
         Adversarial training: every step also sees the rows moved by this share of every feature's
         range along the sign of the loss's gradient. Lakshminarayanan et al. take 0.01.

@@ -104,12 +104,17 @@ class DeepEnsembleMixin(EpochsMixin):
             centring=centring,
             net_class=net_class,
         )
-        if anchors is not None and not self.early_stopping:  # which is asked to stop before
+        if anchors is not None and self._seeks_the_mode(likelihood):
             warn_of_shortfall(trained["net_"], rows)
         fitted = {**trained, "posterior_": Posterior(trained["net_"].module_)}
         if anchors is not None:
             fitted["_last_anchors"] = anchors
         return fitted
+
+    def _seeks_the_mode(self: Any, likelihood: Likelihood) -> bool:
+        """Whether training is to end where the potential is least."""
+        weighs_rows = getattr(likelihood.criterion, "beta", 0.0) > 0
+        return not (self.early_stopping or self.adversarial_epsilon is not None or weighs_rows)
 
     def _adversarial(self: Any, rows: Rows) -> type[StackNet]:
         everything = rows.everything().X
