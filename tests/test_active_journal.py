@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skbayes.active import ActiveLearner, BayesianOptimizer
 from skbayes.active.journal import JournalError, read_journal
+from skbayes.active.oracles import SKIP
 from skbayes.active.uncertainty import margin_sampling
 
 
@@ -144,6 +145,30 @@ def test_corrections_and_skips_survive(tmp_path):
     same(resumed, learner)  # all or nothing
     resumed.close()
     same(ActiveLearner.resume(tmp_path / "labels.db", X_POOL), learner)
+
+
+def test_labels_and_skips_of_a_batch_are_on_the_disk_together(tmp_path):
+    # a run that is resumed between them would ask for other rows than the undisturbed one
+    learner = begin(tmp_path / "labels.db")
+    statements = []
+    learner._journal.connection.set_trace_callback(statements.append)
+    learner.run(X_POOL, lambda rows, places: [SKIP, *Y_POOL[places][1:]], 1, 3)
+    learner._journal.connection.set_trace_callback(None)
+    kinds = [text.split(" (")[0].split(" VALUES")[0] for text in statements]
+    first, last = kinds.index("INSERT INTO skips"), kinds.index("INSERT INTO labels")
+    assert first < last and "COMMIT" not in kinds[first:last]
+    assert len(learner.skipped_) == 1 and len(learner.labelled_) == 2
+    learner.close()
+    resumed = ActiveLearner.resume(tmp_path / "labels.db", X_POOL)
+    same(resumed, learner)
+    np.testing.assert_array_equal(resumed.skipped_, learner.skipped_)
+
+
+def test_a_skip_is_noted_though_the_labels_beside_it_are_refused(tmp_path):
+    learner = begin(tmp_path / "labels.db")
+    with pytest.raises(ValueError, match="does not fit y_training"):
+        learner.run(X_POOL, lambda rows, places: [SKIP, [0, 1], [1, 0]], 1, 3)
+    assert len(learner.skipped_) == 1 and len(learner.labelled_) == 0
 
 
 def test_teaching_twice_is_teaching_once(tmp_path):

@@ -158,6 +158,7 @@ class Journal:
         options: dict[str, Any],
         stream: Any,
         labels: Sequence[tuple[bytes, int | None, Any, Any]],
+        skipped: Sequence[int] = (),
     ) -> tuple[int, list[int]]:
         """Write labels down; when this returns they are on the disk.
 
@@ -171,6 +172,8 @@ class Journal:
             State of the learner's randomness before.
         labels : sequence of (hash, place, row, answer)
             Rows and labels.
+        skipped : sequence of int, default=()
+            Positions of rows that were asked for with them and not labelled.
 
         Returns
         -------
@@ -180,6 +183,8 @@ class Journal:
         """
         numbers = []
         with self._transaction():
+            if skipped:
+                self._insert_skips(skipped, stream)
             event = self._add_event(kind, options, stream)
             for row_hash, place, row, answer in labels:
                 self.connection.execute(
@@ -268,10 +273,13 @@ class Journal:
             State of the learner's randomness.
         """
         with self._transaction():
-            event = self._add_event("skip", {}, stream)
-            self.connection.executemany(
-                "INSERT INTO skips VALUES (?, ?)", [(event, int(place)) for place in places]
-            )
+            self._insert_skips(places, stream)
+
+    def _insert_skips(self, places: Sequence[int], stream: Any) -> None:
+        event = self._add_event("skip", {}, stream)
+        self.connection.executemany(
+            "INSERT INTO skips VALUES (?, ?)", [(event, int(place)) for place in places]
+        )
 
     def add_query(
         self,

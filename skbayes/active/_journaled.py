@@ -2,6 +2,7 @@
 
 import pickle
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from skbayes.active._rows import count_rows, own_rows, stack_all, take_rows
 
 class Journaled(Resumed):
     """What a learner does that keeps a journal; without one (``journal=None``) none of it."""
+
+    teach: Callable[..., Any]
+    _to_skip: Sequence[int] = ()
 
     # -- for users --------------------------------------------------------------------------------
 
@@ -173,20 +177,37 @@ class Journaled(Resumed):
             journal.set_places(self._known.placed)
             self._known.placed = []
         if not new:
-            return None, None, None
+            return None, None, None  # what is to be skipped is written by _teach_and_skip
         options = {**options, "n_labels": len(new)}
         event, numbers = journal.add_labels(
             kind,
             options,
             self._stream_state(),
             [(hashes[i], places[i], rows[i], answers[i]) for i in new],
+            self._to_skip,
         )
+        self._skipped = [*(self._skipped or []), *self._to_skip]
+        self._to_skip = ()
         for number, i in zip(numbers, new, strict=True):
             label = Label(number, event, hashes[i], places[i], rows[i], answers[i])
             self._known.add(label, kind)
         if len(new) < len(hashes):
             X, y = take_rows(X, np.array(new)), take_rows(y, np.array(new))
         return X, y, event
+
+    def _teach_and_skip(self, X: Any, y: Any, skipped: list[int], **kwargs: Any) -> None:
+        """Teach the labels of a batch and note what was skipped, both on the disk at once.
+
+        A run that was resumed between them would ask for the rest of the batch anew, with another
+        stream of randomness.
+        """
+        self._to_skip = skipped
+        try:
+            self.teach(X, y, **kwargs)
+        finally:
+            if self._to_skip:  # the labels were not written
+                self.skip(self._to_skip)
+                self._to_skip = ()
 
     def _take_back(self, event: int | None) -> None:
         """Labels that could not be learned: the journal says so."""

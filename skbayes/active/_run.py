@@ -230,16 +230,19 @@ class Running:
         finished = finished and len(answers) == len(indices)
         known = np.array([answer is not SKIP for answer in answers], dtype=bool)
         skipped = indices[: len(answers)][~known]
-        if len(skipped):
-            curve.skipped += skipped.tolist()
-            if self.journal is not None:
-                self.skip(skipped)  # type: ignore[attr-defined]
+        curve.skipped += skipped.tolist()
         if known.any():
             places = np.flatnonzero(known)
             labels = _as_labels([answers[place] for place in places], ask)
-            where = {} if self.journal is None else {"indices": indices[places]}
-            self.teach(take_rows(rows, places), labels, **where, **fit_kwargs)
+            taught = take_rows(rows, places), labels
+            if self.journal is None:
+                self.teach(*taught, **fit_kwargs)
+            else:
+                where = {"skipped": skipped.tolist(), "indices": indices[places]}
+                self._teach_and_skip(*taught, **where, **fit_kwargs)  # type: ignore[attr-defined]
             curve.indices += indices[places].tolist()
+        elif len(skipped) and self.journal is not None:
+            self.skip(skipped)  # type: ignore[attr-defined]
         return finished
 
     def _undo(
