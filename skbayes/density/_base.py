@@ -47,9 +47,6 @@ NOISE_FLOOR = 0.02
 #: How many times faster the logarithm of the noise moves than a weight, of tables and of images: of
 #: these it falls by orders of magnitude, which the steps of a fit are too few for.
 NOISE_RATES = (1.0, 5.0)
-#: Members that the mixture over decoded codes is made of where it is a term of a ranking, or not
-#: part of the score: two do as well as four there, in half the time.
-N_MIXED = 2
 #: A component is active if the variance of its mean code is more than this share of the prior's
 #: (Burda et al. 2016, appendix C).
 ACTIVE = 0.01
@@ -188,7 +185,7 @@ class BaseVAE(
         if stream is not None:
             max_iter = 1
         elif max_iter == "auto":
-            n_steps = self._auto_steps[image_shape is not None]
+            n_steps = self._n_steps(image_shape)
             max_iter = max(1, round(n_steps / math.ceil(len(train_rows) / batch_size)))
         net = make_net(
             stack,
@@ -260,8 +257,8 @@ class BaseVAE(
         alone = self._is_density(terms)
         needed = {*terms} if alone else {*terms, "mixture"}
         vae = cast(StackedVAE, posterior.module)
-        cells, n_centred = cells_that_fit(posterior, vae.width), None if alone else N_MIXED
-        return make_reference(vae, posterior, X, needed, cells, rng, n_centred).to_arrays()
+        cells = cells_that_fit(posterior, vae.width)
+        return make_reference(vae, posterior, X, needed, cells, rng, alone).to_arrays()
 
     def _screen(
         self,
@@ -275,6 +272,10 @@ class BaseVAE(
         if image_shape is None or self.likelihood == "bernoulli":
             return X, None
         return X, spread_of(X, image_shape)
+
+    def _n_steps(self, image_shape: Shape | None) -> int:
+        """Steps that ``max_iter="auto"`` aims at."""
+        return self._auto_steps[image_shape is not None]
 
     def _settings(self, unit: float) -> Settings:
         beta = AUTO_BETA[self.criterion] if self.beta == "auto" else float(self.beta)

@@ -9,10 +9,11 @@ from torch import Tensor
 from skbayes.density._criteria import encoder_log_prob
 from skbayes.density._reference import Reference
 from skbayes.nn import StackedVAE, mixture_of
-from skbayes.nn._likelihoods import ROWS_AT_ONCE
 
 #: Number of training codes that a row's code is compared with.
 N_NEIGHBOURS = 5
+#: Rows that are compared with all Gaussians of codes at once: what is held stays in the cache.
+ROWS_AT_ONCE = 128
 
 NONE = Reference()
 
@@ -272,16 +273,18 @@ def code_density(
     assert reference.means is not None and reference.roots is not None
     assert reference.log_weights is not None
     assert reference.shift is not None and reference.whitener is not None
-    code = vae.encode(X)[0][: len(reference.means)]
-    white = (code - reference.shift) @ reference.whitener
+    code = vae.encode(X)[0][: len(reference.means)] - reference.shift
+    members, n_gaussians, width = reference.means.shape
+    # whitening and the roots of all Gaussians in one product
+    maps = (reference.whitener.unsqueeze(1) @ reference.roots).transpose(1, 2).flatten(2)
+    middles = (reference.means.unsqueeze(2) @ reference.roots).view(members, 1, -1)
     stretch = reference.roots.diagonal(dim1=-2, dim2=-1).log().sum(-1) + reference.log_weights
-    constant = 0.5 * white.shape[-1] * math.log(2 * math.pi)
-    middles = reference.means.unsqueeze(2) @ reference.roots
+    stretch = (stretch - 0.5 * width * math.log(2 * math.pi)).unsqueeze(1)
     parts = []
-    for rows in white.split(ROWS_AT_ONCE, 1):
-        scaled = rows.unsqueeze(1) @ reference.roots - middles  # (members, gaussians, rows, width)
-        terms = stretch.unsqueeze(-1) - 0.5 * scaled.square().sum(-1) - constant
-        parts.append(torch.logsumexp(terms, 1))
+    for rows in code.split(ROWS_AT_ONCE, 1):
+        scaled = torch.baddbmm(middles, rows, maps, beta=-1.0)
+        squares = scaled.square_().view(members, -1, n_gaussians, width).sum(-1)
+        parts.append(torch.logsumexp(stretch - 0.5 * squares, 2))
     return torch.cat(parts, 1)
 
 

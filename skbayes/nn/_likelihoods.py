@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LOG_TWO_PI = math.log(2 * math.pi)
-#: Rows that are compared with all centres at once: what is held stays in the cache.
-ROWS_AT_ONCE = 32
+#: Pairs of rows and centres that a member compares at once: what is held stays in the cache.
+PAIRS_AT_ONCE = 2**17
 
 
 class Decoded(NamedTuple):
@@ -116,7 +116,7 @@ class Gaussian:
         # below, exp is subnormal: next to nothing, in many times the time
         least = math.log(torch.finfo(location.dtype).tiny) + 1.0
         parts = []
-        for rows in x.split(ROWS_AT_ONCE):
+        for rows in x.split(max(1, PAIRS_AT_ONCE // n_centres)):
             own = (rows - middle) / root
             terms = torch.baddbmm(offset, own, centres)  # (members, rows, centres)
             top = terms.amax(-1, keepdim=True)
