@@ -9,17 +9,15 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import scale
 
 from skbayes import VAE, VAEAnomalyDetector
 from skbayes._engine.posterior import Posterior
 from skbayes.density import _base, _blocks, _training
-from skbayes.density._head import LabelHead
 from skbayes.density._rate import CosineRate
 from skbayes.density._reference import make_reference
 from skbayes.density._scores import DENSITIES, SCORES, log_weights
-from skbayes.metrics import anomaly_roc_auc_score
 from skbayes.nn import StackedVAE
 
 WINE = scale(load_wine().data)
@@ -245,49 +243,3 @@ def test_noise_is_one_stream_for_both_precisions():
 def test_no_training_row_left():
     with pytest.raises(ValueError, match="validation_fraction=0.9 leaves no training row"):
         VAE(early_stopping=True, validation_fraction=0.9).fit(WINE[:3])
-
-
-# -- the label head -------------------------------------------------------------------------------
-
-
-def test_head_without_contrast_keeps_the_ranking():
-    rng = np.random.RandomState(0)
-    score, codes = rng.normal(size=50), rng.normal(size=(50, 4))
-    for normal in (True, False):
-        head = LabelHead().fit(score, codes, np.full(50, normal))
-        assert head.slope > 0 and not head.weights.any()
-        np.testing.assert_array_equal(head.log_odds(score, codes).argsort(), score.argsort())
-
-
-def test_head_is_at_the_mode_of_its_posterior():
-    rng = np.random.RandomState(0)
-    score, codes = rng.normal(size=30), rng.normal(size=(30, 2))
-    is_normal = score + codes[:, 0] > 0
-    head = LabelHead().fit(score, codes, is_normal)
-
-    def potential(slope, intercept, weights):
-        margin = np.where(is_normal, 1, -1) * (slope * score + codes @ weights + intercept)
-        prior = np.log(slope) ** 2 + intercept**2 + 2 * weights @ weights
-        return np.logaddexp(0, -margin).sum() + prior / 2
-
-    best = potential(head.slope, head.intercept, head.weights)
-    for _ in range(50):
-        step = rng.normal(0, 1e-2, size=4)
-        assert best <= potential(
-            head.slope * np.exp(step[0]), head.intercept + step[1], head.weights + step[2:]
-        )
-    assert head.weights[0] > abs(head.weights[1])
-
-
-def test_labels_of_a_class_that_the_density_misses():
-    """Anomalies in the thick of the training rows: only labels can tell them."""
-    X, y = load_breast_cancer(return_X_y=True)
-    X = scale(X)
-    labels = np.where(y == 1, -1, 1)  # benign, the dense part, are to be found
-    model = VAEAnomalyDetector(8, (32,), max_iter=40, random_state=0).fit(X)
-    before = anomaly_roc_auc_score(labels, model.score_samples(X))
-    train = np.random.RandomState(0).permutation(len(X))[:100]
-    model.fit_labels(X[train], labels[train])
-    rest = np.setdiff1d(np.arange(len(X)), train)
-    after = anomaly_roc_auc_score(labels[rest], model.score_samples(X[rest]))
-    assert before < 0.5 < 0.7 < after

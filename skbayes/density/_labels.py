@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.density._blocks import MIN_ROWS, rows_at_once
+from skbayes._engine.mapped import dense
+from skbayes.density._blocks import column_moments, rows_at_once
 from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._head import LabelHead
-from skbayes.density._reference import MAX_NUMBERS
 
-#: Most training rows that tell the scale of the decoded codes.
-MAX_DECODED = 4096
-#: Standard deviations beyond which a decoded code speaks no louder to the label head.
+#: Training rows that tell the distance of two rows.
+N_DISTANCES = 300
+#: Standard deviations beyond which a feature speaks no louder to the label head.
 MAX_DEVIATION = 5.0
+#: Least spread of a column, in units of that of all.
+LEAST_SPREAD = 0.1
 
 
 class LabelsMixin(ContributionsMixin):
@@ -23,10 +25,10 @@ class LabelsMixin(ContributionsMixin):
     _density_offset: float
     _density_scale: float
     _ranked_by: tuple[str, ...]
-    _decoded_mean: np.ndarray
-    _decoded_scale: np.ndarray
+    _column_mean: np.ndarray
+    _column_scale: np.ndarray
+    _distance: float
     _offset: float
-    noise_variance_: np.ndarray
 
     @abstractmethod
     def _ranking(self, X: Any) -> np.ndarray:
@@ -39,15 +41,22 @@ class LabelsMixin(ContributionsMixin):
         self._ranked_by = self._score_terms()
         self._density_offset = self._offset
         self._density_scale = float(np.subtract(*np.percentile(scores, [75, 25]))) or 1.0
-        # some thousand rows, evenly spread, tell the scale of the decoded codes (fewer wide ones)
-        most = min(MAX_DECODED, max(MIN_ROWS, MAX_NUMBERS // X.shape[1]))
-        some = X[:: max(1, X.shape[0] // most)]
-        decoded = self._reconstruct(some).astype(np.float64)
-        variance = decoded.var(axis=0)
-        # a column that is hardly reconstructed is not blown up to the size of the others
-        floor = 0.1 * np.sqrt((variance + self.noise_variance_).mean())
-        self._decoded_mean = decoded.mean(axis=0)
-        self._decoded_scale = np.maximum(np.sqrt(variance), floor)
+        self._column_mean, variance = column_moments(X)
+        # a column that hardly differs is not blown up to the size of the others
+        floor = LEAST_SPREAD * np.sqrt(variance.mean()) or 1.0
+        self._column_scale = np.maximum(np.sqrt(variance), floor)
+        some = self._standardised(X[:: max(1, X.shape[0] // N_DISTANCES)][:N_DISTANCES])
+        lengths = np.square(some).sum(1)
+        squares = lengths[:, np.newaxis] + lengths - 2.0 * some @ some.T
+        pairs = squares[np.triu_indices(len(some), 1)]
+        self._distance = float(np.median(pairs)) if len(pairs) else 0.0
+        if not self._distance > 0.0:  # rows that hardly differ
+            self._distance = 2.0 * X.shape[1]
+
+    def _standardised(self, X: Any) -> np.ndarray:
+        """Rows as the head sees them; a single value that is far away cannot outvote all others."""
+        rows = (dense(X).astype(np.float64) - self._column_mean) / self._column_scale
+        return rows.clip(-MAX_DEVIATION, MAX_DEVIATION)
 
     def _check_ranked_by(self: Any) -> None:
         """Refuse scores that the threshold, and what the head knows of scores, are not of."""
@@ -59,21 +68,10 @@ class LabelsMixin(ContributionsMixin):
             )
 
     def _features(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """What the head sees: the density's log-odds and the decoded codes, standardised.
-
-        Decoded, because there every direction matters as much as it does in the data; a code has
-        directions that the encoder does not use. (On eight sets of ADBench the AUC with 50 labels
-        is .02 higher so.)
-        """
+        """What the head sees: the density's log-odds, compressed (the order stays), and rows."""
         self._check_ranked_by()
         deviation = (self._ranking(X) - self._density_offset) / self._density_scale
-        rows = self._reconstruct(X)  # type: ignore[attr-defined]
-        decoded = rows.astype(np.float64)
-        decoded = (decoded - self._decoded_mean) / self._decoded_scale
-        # A row may lie hundreds of units from the rest. Compressed (the order stays) and clipped,
-        # its label cannot outvote all others
-        decoded = np.nan_to_num(decoded, nan=0.0).clip(-MAX_DEVIATION, MAX_DEVIATION)
-        return 2.0 * np.arcsinh(0.5 * deviation), decoded
+        return 2.0 * np.arcsinh(0.5 * deviation), self._standardised(X)
 
     def _score_samples(self, X: Any) -> np.ndarray:
         if not hasattr(self, "_head"):
@@ -92,9 +90,9 @@ class LabelsMixin(ContributionsMixin):
     def fit_labels(self, X: Any, y: Any) -> Any:
         """Learn from labels, all that there are: refit the head, never the density.
 
-        The head is a logistic regression on the density's score and the decoded codes, with a
-        prior that makes it the density's own ranking where there are no labels. It stays that
-        where all labels are of one kind.
+        The head is a Gaussian-process logistic regression whose prior mean is the density's score:
+        what labels say holds for rows like those that have them; where there are none the ranking
+        stays the density's. Of more than 2048 labels, 2048 are used, evenly spread.
 
         Parameters
         ----------
@@ -122,6 +120,7 @@ class LabelsMixin(ContributionsMixin):
         if not np.isin(labels, (1, -1)).all():
             other = np.setdiff1d(labels, [1, -1]).tolist()
             raise ValueError(f"y must hold +1 (normal) and -1 (anomaly) only, got also {other}")
-        self._head = LabelHead().fit(*self._features(X), labels == 1)
+        score, rows = self._features(X)
+        self._head = LabelHead(self._distance).fit(score, rows, labels == 1)
         self._offset = 0.0
         return self
