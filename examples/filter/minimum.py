@@ -5,7 +5,8 @@ pool's minimum. Functions: the logarithm of Branin, Hartmann-6, Ackley-5, and a 
 with decoys, :math:`0.4 \sin 3x - \sum_k a_k e^{-(x - c_k)^2 / (2 w_k^2)}` on [-3, 3] with depths
 a = 1.9, 2.1, 1.0, 3.5, centres c = -2.2, -0.8, 0.6, 1.9 and widths w = .4, .4, .3, .1. Inputs are
 standardised on the pool, targets on what is known. All methods share pool and first points of a
-seed; ``--few`` is the number of seeds of all but the filter and random search, which are cheap::
+seed; ``--few`` is the number of seeds of all but the filter and random search, which are cheap.
+``--stored`` runs nothing and shows what ``--results`` has of all seeds::
 
     python examples/filter/minimum.py --seeds 30 --few 8 --acquisition thompson
 """
@@ -170,6 +171,7 @@ def main():
         acquisition="thompson",
         functions=list(FUNCTIONS),
         methods=list(surrogates(0)),
+        stored=False,
     )
     if args.requests < 15:
         raise SystemExit(f"--requests {args.requests} must be at least 15")
@@ -186,13 +188,13 @@ def main():
     for ax, function in zip(axes[0], args.functions, strict=True):
         regrets, seconds = {}, {}
         for name in args.methods:
+            wanted = [(function, name, args.acquisition, seed) for seed in range(seeds_of(name))]
+            if args.stored and any(tuple(map(str, key)) not in results.rows for key in wanted):
+                continue
             runs = [
-                results.get(
-                    (function, name, args.acquisition, seed),
-                    search, function, name, seed, args.requests, args.acquisition,
-                )
-                for seed in range(seeds_of(name))
-            ]  # fmt: skip
+                results.get(key, search, function, name, key[-1], args.requests, args.acquisition)
+                for key in wanted
+            ]
             regrets[name] = np.array([[run[c] for c in columns] for run in runs])
             seconds[name] = np.mean([run["seconds"] for run in runs])
             low, middle, high = np.quantile(regrets[name], [0.25, 0.5, 0.75], axis=0)
@@ -203,10 +205,9 @@ def main():
                 f"{function:10} {name:17} {figures}; {seconds[name]:.2f} CPU s, n = {len(runs)}",
                 flush=True,
             )
-            (line,) = ax.plot(np.arange(1, args.requests + 1), middle, label=name)
-            ax.fill_between(
-                np.arange(1, args.requests + 1), low, high, alpha=0.1, color=line.get_color()
-            )
+            number, color = np.arange(1, args.requests + 1), f"C{args.methods.index(name)}"
+            ax.plot(number, middle, label=name, color=color)
+            ax.fill_between(number, low, high, alpha=0.1, color=color)
         for other in ("SGLD", "cold ensemble", "random"):
             if other in regrets and "filter" in regrets:
                 late = regrets["filter"][: len(regrets[other]), 14:], regrets[other][:, 14:]

@@ -154,21 +154,36 @@ def report(found):
 
 
 def draw(found, out):
-    """Draw the curves: methods by entropy, and the filter's requests, of either features."""
-    panels = {
-        "MiniLM, entropy": lambda k: k[:3] == ("minilm", "entropy", "False"),
-        "MiniLM, filter": lambda k: k[0] == "minilm" and k[3] == "filter",
-        "TF-IDF": lambda k: k[0] == "tfidf",
-    }
-    figure, axes = new_figure(1, len(panels), 3.6)
-    for ax, (title, holds) in zip(axes[0], panels.items(), strict=True):
-        for kind in filter(holds, sorted(found)):
-            means = [np.mean([r[f"test_{m}"] for r in found[kind].values()]) for m in MARKS]
-            label = kind[3] if "entropy" in title else kind[1] + ", gate" * (kind[2] == "True")
-            label = f"{kind[3]}, {kind[1]}" if title == "TF-IDF" else label
-            ax.plot(MARKS, means, "o-", label=f"{label} ({len(found[kind])})", ms=3)
+    """Draw the filter's curves by set, and what others have more, on the runs that both have."""
+    figure, axes = new_figure(1, 3, 3.6)
+    bases = {k[0]: k for k in found if k[1:] == ("entropy", "False", "filter")}
+    for base in sorted(bases.values()):
+        for pair in sorted({k[:2] for k in found[base]}):
+            runs = [row for k, row in found[base].items() if k[:2] == pair]
+            means = [np.mean([r[f"test_{m}"] for r in runs]) for m in MARKS]
+            label = f"{base[0]}, {pair[0]}, {pair[1]} ({len(runs)})"
+            axes[0, 0].plot(MARKS, means, "o-", ms=3, label=label)
+    for kind in sorted(found):
+        base = bases.get(kind[0])
+        both = sorted(found.get(base, {}).keys() & found[kind].keys())
+        if kind == base or not both:
+            continue
+        gains = [
+            np.mean([found[kind][k][f"test_{m}"] - found[base][k][f"test_{m}"] for k in both])
+            for m in MARKS
+        ]
+        of_filter = kind[3] == "filter"
+        label = kind[1] + ", gate" * (kind[2] == "True") if of_filter else kind[3]
+        label += "" if of_filter or kind[1] == "entropy" else f", {kind[1]}"
+        label += "" if kind[0] == "minilm" else f", {kind[0]}"
+        axes[0, 1 + of_filter].plot(MARKS, gains, "o-", ms=3, label=f"{label} ({len(both)})")
+    titles = "filter, entropy", "others less the filter", "its other requests less entropy"
+    for ax, title in zip(axes[0], titles, strict=True):
         ax.set(title=title, xlabel="labels")
-        ax.legend(fontsize="x-small")
+        if title != titles[0]:
+            ax.axhline(0, color="k", lw=0.8)
+        if ax.lines[1:]:
+            ax.legend(fontsize="x-small")
     axes[0, 0].set_ylabel("AUC on the test set")
     save(figure, out, "filter_text")
 
