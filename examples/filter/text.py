@@ -166,7 +166,7 @@ def draw(found, out):
     for kind in sorted(found):
         base = bases.get(kind[0])
         both = sorted(found.get(base, {}).keys() & found[kind].keys())
-        if kind == base or not both:
+        if kind == base or len(both) < 3:  # fewer say nothing
             continue
         gains = [
             np.mean([found[kind][k][f"test_{m}"] - found[base][k][f"test_{m}"] for k in both])
