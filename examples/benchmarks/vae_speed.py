@@ -124,7 +124,7 @@ def compare_detectors():
         large = ratio[own[:, 0] >= 2000]
         print(
             f"| {contender} | {own[:, 1].mean():.2f} | {large.min():.1f} to {large.max():.1f} | "
-            f"{own[:, 2].mean():.3f} | {own[:, 3].mean():.4f} |"
+            f"{own[:, 2].mean():.4f} | {own[:, 3].mean():.4f} |"
         )
 
 
