@@ -1,11 +1,12 @@
 """``random_state`` parameters, without numpy's global stream."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 
-def new_random_state(random_state: int | np.random.RandomState | None) -> np.random.RandomState:
+def new_random_state(random_state: Any) -> np.random.RandomState:
     """Interpret a ``random_state`` parameter without numpy's global stream.
 
     Parameters
@@ -30,6 +31,6 @@ def new_random_state(random_state: int | np.random.RandomState | None) -> np.ran
     if isinstance(random_state, Integral) and 0 <= int(random_state) < 2**32:
         return np.random.RandomState(int(random_state))
     raise ValueError(
-        f"random_state={random_state!r} must be None, an integer from 0 to 2**32 - 1 or a "
-        "numpy.random.RandomState"
+        f"random_state={random_state!r} must be an integer from 0 to 2**32 - 1, a "
+        "numpy.random.RandomState or None"
     )

@@ -19,7 +19,7 @@ MAY_IMPORT_OF_PACKAGE = {
     "_engine": {"_engine", "nn", "samplers", "_random"},
     "supervised": {"supervised", "_engine", "nn", "samplers", "diagnostics", "_sklearn"},
     "density": {"density", "_engine", "nn", "_sklearn"},
-    "active": {"active", "_draws", "_sklearn"},
+    "active": {"active", "_draws", "_random", "_sklearn"},
     "diagnostics": {"diagnostics", "_draws", "_random", "_sklearn"},
     "metrics": {"metrics", "_draws", "_labels", "_sklearn"},
     "model_selection": {"model_selection", "_labels", "_random", "metrics", "_sklearn"},

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import entr
 
 from skbayes._draws import mean_entropy
-from skbayes.active._checks import check_draws, check_n_instances, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import check_draws, check_n_instances
 from skbayes.active._selection import highest
 
 #: Entries of the largest array of a block

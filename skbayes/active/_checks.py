@@ -47,35 +47,6 @@ def check_n_instances(n_instances: int, n_rows: int) -> None:
         )
 
 
-def new_random_state(random_state: Any) -> np.random.RandomState:
-    """Turn a seed into a generator without ever touching numpy's global one.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        A generator is returned as it is; None is a fresh one, seeded by the system.
-
-    Returns
-    -------
-    numpy.random.RandomState
-
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-    """
-    if isinstance(random_state, np.random.RandomState):
-        return random_state
-    if random_state is None:
-        return np.random.RandomState()
-    if isinstance(random_state, int | np.integer) and 0 <= int(random_state) < 2**32:
-        return np.random.RandomState(int(random_state))
-    raise ValueError(
-        f"random_state={random_state!r} must be an integer from 0 to 2**32 - 1, a "
-        "numpy.random.RandomState or None"
-    )
-
-
 def check_draws(draws: Any, needs_several: str | None = None) -> np.ndarray:
     """Check that draws are class probabilities.
 

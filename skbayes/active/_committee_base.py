@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
-from skbayes.active._checks import ParameterError, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import ParameterError
 from skbayes.active._fingerprint import row_hashes
 from skbayes.active._journaled import Journaled
 from skbayes.active._query import Querying

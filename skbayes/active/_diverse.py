@@ -8,7 +8,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 from sklearn.utils.extmath import row_norms, safe_sparse_dot
 
-from skbayes.active._checks import check_n_instances, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import check_n_instances
 from skbayes.active._selection import check_utilities, highest
 
 

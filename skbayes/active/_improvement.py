@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 from sklearn.exceptions import ConvergenceWarning
 
-from skbayes.active._checks import check_values, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import check_values
 
 
 def variance(draws: np.ndarray) -> np.ndarray:

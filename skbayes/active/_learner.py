@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from skbayes._random import new_random_state
 from skbayes.active._base import BaseLearner
-from skbayes.active._checks import new_random_state
 from skbayes.active._journaled import Journaled
 from skbayes.active._query import Querying
 from skbayes.active._run import Running

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.active._checks import new_random_state
+from skbayes._random import new_random_state
 
 
 class Randomized:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.active._checks import ParameterError, check_n_instances, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import ParameterError, check_n_instances
 from skbayes.active._random import Randomized
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from skbayes.active._checks import check_n_instances, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import check_n_instances
 from skbayes.active._selection import check_utilities
 
 #: Rows whose noise is drawn at a time

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import entr
 
 from skbayes._draws import mean_entropy
-from skbayes.active._checks import check_draws, check_scores, new_random_state
+from skbayes._random import new_random_state
+from skbayes.active._checks import check_draws, check_scores
 
 
 def least_confidence(draws: np.ndarray) -> np.ndarray:

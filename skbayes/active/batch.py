@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from skbayes._random import new_random_state
 from skbayes.active._batchbald import batch_bald
-from skbayes.active._checks import check_n_instances, new_random_state
+from skbayes.active._checks import check_n_instances
 from skbayes.active._diverse import badge, cluster_batch, k_center
 from skbayes.active._ranked import (
     rank_rows,
