@@ -5,8 +5,14 @@ from torch import Tensor
 
 from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Batch
+from skbayes.density._blocks import MIN_ROWS
 from skbayes.density._closed_form import has_closed_form, losses_and_pull_back
-from skbayes.nn import RelevancePrior
+from skbayes.nn import RelevancePrior, StackedModule
+
+#: Criteria whose loss is a sum over rows.
+ROW_BY_ROW = frozenset({"mse", "elbo", "iwae"})
+#: Memory that one layer's activations of a batch may take in training; a step holds some twenty.
+STEP_BYTES = {"cpu": 2**23, "cuda": 2**28}
 
 
 class VAENet(StackNet):
@@ -37,6 +43,8 @@ class VAENet(StackNet):
     def backward(self, batch: Batch, mean_weight: float) -> Tensor:
         """Add the gradients of the members' losses to those that the parameters have.
 
+        Where rows are so wide that their activations would take much memory, piece by piece.
+
         Parameters
         ----------
         batch : Batch
@@ -48,10 +56,39 @@ class VAENet(StackNet):
         torch.Tensor of shape (members,)
             The losses, detached.
         """
+        n_rows, step = batch.X.shape[-2], self._rows_at_once(batch)
+        if n_rows <= step:
+            return self._backward_of(batch, mean_weight, 1.0)
+        total = torch.zeros(())
+        for piece in batch.X.split(step, dim=-2):
+            share = piece.shape[-2] / n_rows
+            losses = self._backward_of(Batch(piece, None, None), mean_weight, share)
+            total = total + share * losses
+        return total
+
+    def _rows_at_once(self, batch: Batch) -> int:
+        """Rows that a step's gradient may be taken of; all of them, where rows are coupled."""
+        vae, settings = self.module_, self.criterion_.settings
+        n_rows = batch.X.shape[-2]
+        own = not any(isinstance(net, StackedModule) for net in (vae.encoder, vae.decoder))
+        if not own or batch.weight is not None or settings.trim:
+            return n_rows
+        if settings.criterion not in ROW_BY_ROW:
+            return n_rows
+        n_samples = settings.n_samples if settings.criterion == "iwae" else 1
+        row_bytes = vae.n_members * vae.width * n_samples * batch.X.element_size()
+        fit = STEP_BYTES.get(batch.X.device.type, STEP_BYTES["cuda"]) // row_bytes
+        return n_rows if fit >= n_rows else max(fit, MIN_ROWS)
+
+    def _backward_of(self, batch: Batch, mean_weight: float, share: float) -> Tensor:
+        """Add the gradient of a share of the loss."""
         if not self._closed_form or batch.weight is not None:
             self._closed_form = False
-            return super().backward(batch, mean_weight)
+            with torch.enable_grad():
+                losses = self.member_losses(batch, mean_weight)
+                (share * losses.sum()).backward()
+            return losses.detach()
         with torch.no_grad():
             losses, pull_back = losses_and_pull_back(self.criterion_, self.module_, batch)
-            pull_back(torch.full_like(losses, 1.0 / losses.shape[1]))
+            pull_back(torch.full_like(losses, share / losses.shape[1]))
             return losses.mean(1)
