@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from skorch.callbacks import Checkpoint, EarlyStopping
 
+from skbayes import VAEAnomalyDetector
 from skbayes.datasets import make_spectrograms
 from skbayes.diagnostics import subspace_sample
 from skbayes.model_selection import NoveltySplit
@@ -109,6 +110,14 @@ def test_input_noise_that_is_no_number(value):
 
 
 def test_widths_of_the_second_stage_are_named():
-    model = clone(DENSITIES[-1]).set_params(second_layer_sizes=(0,))
+    def encoder(n_in, n_out):
+        raise AssertionError("the first stage has begun")
+
+    model = clone(DENSITIES[-1]).set_params(second_layer_sizes=(0,), encoder=encoder)
     with pytest.raises(ValueError, match=r"second_layer_sizes=\(0,\) must hold integers"):
         model.fit([[0.0], [1.0], [2.0]])
+
+
+def test_the_threshold_of_no_fit_is_missed_by_its_own_name():
+    with pytest.raises(AttributeError, match="VAEAnomalyDetector has no offset_ before"):
+        VAEAnomalyDetector().offset_  # noqa: B018

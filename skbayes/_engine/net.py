@@ -81,6 +81,7 @@ class StackNet(NeuralNet):
             Itself.
         """
         super().initialize()
+        self._best: dict[str, float] = {}
         self._weights = list(self.module_.parameters())
         self._choose_gradient()
         precisions = self.precisions or [0.0] * len(self._weights)
@@ -266,7 +267,8 @@ class StackNet(NeuralNet):
             if not loud:
                 self.history.new_batch()  # skorch's Checkpoint asks for the last one
         loss = means.mean().item()
-        best = min((row[prefix + "_loss"] for row in self.history[:-1]), default=loss)
+        best = min(self._best.get(prefix, loss), loss)
+        self._best[prefix] = best
         self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_loss_best", loss <= best)
 

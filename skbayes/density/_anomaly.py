@@ -294,6 +294,8 @@ class VAEAnomalyDetector(OutlierMixin, LabelsMixin, ContributionsMixin, StreamMi
     @property
     def offset_(self) -> float:
         self._catch_up()
+        if "_offset" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no offset_ before it is fitted")
         return self._offset
 
     def _ranking(self, X: Any) -> np.ndarray:

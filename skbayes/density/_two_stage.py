@@ -207,6 +207,13 @@ class TwoStageVAE(DensityMixin, BaseVAE):
     def _auto_score(self) -> str:
         return "iwae"
 
+    def _fit_vae(self, X: Any, resume: bool, stream: Any = None) -> dict[str, Any]:
+        self._check_second_layers()  # before the first stage, which takes long
+        return super()._fit_vae(X, resume, stream)
+
+    def _check_second_layers(self) -> list[int]:
+        return check_hidden_layer_sizes(self.second_layer_sizes, "second_layer_sizes")
+
     @property
     def _second(self) -> StackedVAE:
         return cast(StackedVAE, self.second_posterior_.module)
@@ -221,7 +228,7 @@ class TwoStageVAE(DensityMixin, BaseVAE):
             width,
             width,
             1,
-            check_hidden_layer_sizes(self.second_layer_sizes, "second_layer_sizes"),
+            self._check_second_layers(),
             activation=self.activation,
             per_feature_noise=False,
             noise_floor=FLOOR,
