@@ -14,6 +14,7 @@ from skbayes.density._base import AUTO_STEPS, BaseVAE
 from skbayes.density._contributions import ContributionsMixin
 from skbayes.density._labels import LabelsMixin
 from skbayes.density._objective import LIKELIHOOD_BASED, Settings
+from skbayes.density._reference import N_CONTAMINATED
 from skbayes.density._robust import TRIM, screen, spread_of_kept
 from skbayes.density._stream import StreamMixin
 
@@ -307,6 +308,9 @@ class VAEAnomalyDetector(OutlierMixin, LabelsMixin, ContributionsMixin, StreamMi
         # what the codes tell
         mixture = "+mixture" if self.image_shape is None else ""
         return "reconstruction+code_density" + mixture
+
+    def _n_gaussians(self) -> int:
+        return N_CONTAMINATED if self.robust else super()._n_gaussians()
 
     def _asks_prior(self) -> bool:
         """Whether the score asks the model's own prior."""

@@ -32,7 +32,7 @@ from skbayes.density._codes import CodesMixin
 from skbayes.density._criteria import KERNELS
 from skbayes.density._networks import Shape, build_networks, check_image_shape, spread_of
 from skbayes.density._objective import AUTO_BETA, Settings
-from skbayes.density._reference import make_reference
+from skbayes.density._reference import N_GAUSSIANS, make_reference
 from skbayes.density._scoring import ScoresMixin
 from skbayes.density._stream import joined
 from skbayes.density._training import add_parts, fill_in_noise, learns_noise, make_net
@@ -258,7 +258,12 @@ class BaseVAE(
         needed = {*terms} if alone else {*terms, "mixture"}
         vae = cast(StackedVAE, posterior.module)
         cells = cells_that_fit(posterior, vae.width)
-        return make_reference(vae, posterior, X, needed, cells, rng, alone).to_arrays()
+        some = self._n_gaussians()
+        return make_reference(vae, posterior, X, needed, cells, rng, alone, some).to_arrays()
+
+    def _n_gaussians(self) -> int:
+        """Largest number of Gaussians of the density of the codes."""
+        return N_GAUSSIANS
 
     def _screen(
         self,

@@ -21,14 +21,17 @@ from skbayes.nn import StackedVAE
 #: its cost stays bounded.
 MAX_CENTRES, MAX_NUMBERS = 2048, 2**23
 #: Most of them, numbers, and members, that the mixture over decoded codes is made of where it is a
-#: term of a ranking, or not part of the score: they do as well there, in a quarter of the time.
-RANKED_CENTRES, RANKED_NUMBERS, N_MIXED = 1024, 2**16, 2
+#: term of a ranking, or not part of the score: they do as well there, in an eighth of the time.
+RANKED_CENTRES, RANKED_NUMBERS, N_MIXED = 1024, 2**16, 1
 #: Fewest of them, however wide the rows.
 LEAST_CENTRES = 256
 #: Most training rows that the density of the codes is fitted on.
-MAX_CODES = 4096
-#: Number of Gaussians of the density of the codes, and of members that it is made of.
-N_GAUSSIANS, N_CODE_MEMBERS = 10, 2
+MAX_CODES = 2048
+#: Number of Gaussians of the density of the codes: of clean rows, and of contaminated ones, where a
+#: Gaussian more is one more for a cluster of anomalies. Number of members that it is made of.
+N_GAUSSIANS, N_CONTAMINATED, N_CODE_MEMBERS = 10, 5, 4
+#: Least gain of mean log-likelihood that fitting it goes on for; smaller ones move no ranking.
+CODES_TOL = 1e-2
 #: Rows, for every component of the code, that a further Gaussian needs: a covariance has as many
 #: directions, and fewer rows would not even fill them.
 ROWS_A_WIDTH = 2
@@ -108,6 +111,7 @@ def make_reference(
     n_cells: int,
     rng: np.random.RandomState,
     in_full: bool = True,
+    n_gaussians: int = N_GAUSSIANS,
 ) -> Reference:
     """Keep of training rows what scores need.
 
@@ -123,6 +127,8 @@ def make_reference(
         Chooses rows where there are too many.
     in_full : bool, default=True
         Whether the mixture over decoded codes is the score, for which all members' are kept.
+    n_gaussians : int
+        Largest number of Gaussians of the density of the codes.
 
     Returns
     -------
@@ -154,11 +160,11 @@ def make_reference(
         if "code_logvars" in needs:
             kept["code_logvars"] = code_logvars[:, :n_centres]
     if "means" in needs:
-        kept.update(_code_density(codes, rng))
+        kept.update(_code_density(codes, rng, n_gaussians))
     return Reference(**kept)
 
 
-def _code_density(codes: Tensor, rng: np.random.RandomState) -> dict[str, Tensor]:
+def _code_density(codes: Tensor, rng: np.random.RandomState, n_gaussians: int) -> dict[str, Tensor]:
     """Fit a mixture of Gaussians to the white codes of some members."""
     columns: dict[str, list[np.ndarray]] = {}
     n_rows, n_components = codes.shape[1:]
@@ -169,7 +175,8 @@ def _code_density(codes: Tensor, rng: np.random.RandomState) -> dict[str, Tensor
         spread = np.sqrt(np.maximum(spread, 1e-6 * max(spread.max(), 1e-12)))
         whitener = axes / spread
         mixture = GaussianMixture(
-            min(N_GAUSSIANS, max(1, n_rows // (ROWS_A_WIDTH * n_components))),
+            min(n_gaussians, max(1, n_rows // (ROWS_A_WIDTH * n_components))),
+            tol=CODES_TOL,
             reg_covar=REGULARISATION,
             max_iter=50,
             random_state=rng,

@@ -164,7 +164,7 @@ class ScoresMixin:
         return np.logaddexp.reduce(members, axis=0) - math.log(len(members))
 
     def log_density(self, X: Any) -> np.ndarray:
-        """Log-density of rows: the score, if that is one, else the first two members' mixture.
+        """Log-density of rows: the score, if that is one, else the first member's mixture.
 
         Parameters
         ----------

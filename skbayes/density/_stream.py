@@ -29,7 +29,7 @@ class StreamMixin:
         ``image_shape`` the standardisation), which should be typical; later calls keep that.
         After ``fit`` it goes on from there. What scores need of training rows, and the
         threshold ``offset_`` of a detector, come from a uniform sample of the rows that
-        ``partial_fit`` has seen, 4096 at most (fewer where they would take more than 32 MB, but
+        ``partial_fit`` has seen, 2048 at most (fewer where they would take more than 32 MB, but
         256), which is part of a pickle as are the optimizer's moments. They are computed when they
         are first asked for after a call, so that many small blocks cost little more than a few
         large ones; rows that are scored after every call cost that every time. ``max_iter`` and
