@@ -1,7 +1,19 @@
-"""Parameters of the deep ensemble filter that are refused."""
+"""Parameters of the deep ensemble filter: what is refused, and what "auto" stands for."""
 
 import pytest
-from filter_toys import BOTH, LANGEVIN, make_regressor, make_targets
+from filter_toys import (
+    BOTH,
+    LANGEVIN,
+    assert_same_weights,
+    make_classifier,
+    make_data,
+    make_regressor,
+    make_targets,
+    weights,
+)
+from torch import nn
+
+from skbayes.supervised._filter_auto import resolve_shrinking
 
 
 @pytest.mark.parametrize(
@@ -42,6 +54,7 @@ def test_invalid_pairs(make, data, params, message):
         ("inflation_scale", "adaptive"),
         ("inflate_when", "during"),
         ("shrink_factor", 1.1),
+        ("shrink_factor", "scale"),
         ("taper_support", 0.0),
         ("adaptive", "yes"),
         ("localization", "none"),
@@ -66,3 +79,53 @@ def test_anchors_and_bootstrap_would_count_a_known_noise_twice():
     with pytest.raises(ValueError, match="noise would count twice"):
         make_regressor(anchored=True, bootstrap=True, noise_scale=0.3).fit(X, y)
     make_regressor(anchored=True, bootstrap=True).fit(X, y)
+
+
+#: What "auto" stands for: where every layer has 30 inputs, and elsewhere.
+WIDE = {"shrink_factor": 0.7, "inflation_scale": 1.5, "warm_epochs": 28}
+NARROW = {"shrink_factor": 0.9, "inflation_scale": (1 - 0.9**2) ** 0.5, "warm_epochs": 40}
+
+
+@pytest.mark.parametrize(
+    ("n_features", "sizes", "params", "expected"),
+    [
+        (30, (30,), {}, WIDE),
+        (30, (), {}, WIDE),
+        (31, (40, 30), {"batch_size": 10}, WIDE),
+        (29, (100,), {}, NARROW),
+        (30, (29,), {}, NARROW),
+        (30, (40, 29, 40), {}, NARROW),
+        # what is set is what it is, and "auto" beside it what goes with that
+        (30, (30,), {"inflation_scale": 0.3}, WIDE | {"inflation_scale": 0.3}),
+        (30, (30,), {"warm_epochs": 5}, WIDE | {"warm_epochs": 5}),
+        (
+            30,
+            (30,),
+            {"shrink_factor": 0.6},
+            {"shrink_factor": 0.6, "inflation_scale": 0.8, "warm_epochs": 40},
+        ),
+        (30, (30,), {"localization": None}, NARROW),
+        (30, (30,), {"inflation": "additive"}, {"inflation_scale": 1.0, "warm_epochs": 40}),
+        (30, (30,), {"inflation": None}, {"warm_epochs": 40}),
+    ],
+)
+def test_auto_stands_for_more_noise_and_fewer_epochs_where_every_layer_is_wide(
+    n_features, sizes, params, expected
+):
+    X, y = make_data(n_features=n_features)
+    auto = {"inflation": "shrink", "warm_epochs": "auto"} | params
+    model, same = (
+        make_classifier(sizes, **p).fit(X[:30], y[:30]).partial_fit(X[30:], y[30:])
+        for p in (auto, auto | expected)
+    )
+    assert model.n_iter_ == expected["warm_epochs"]
+    assert_same_weights(weights(model), weights(same))
+
+
+def test_auto_is_that_of_narrow_networks_where_the_width_is_not_known():
+    X, y = make_targets()
+    regressor = make_regressor((50,), inflation="shrink").fit(X, y)
+    assert resolve_shrinking(regressor, regressor._count_inputs())[0] == 0.9
+    X, y = make_data(n_features=40)
+    own = make_classifier(inflation="shrink", module=nn.Linear).fit(X, y)
+    assert resolve_shrinking(own, own._count_inputs())[0] == 0.9

@@ -329,7 +329,13 @@ def test_automatic_epochs_of_the_regressor_are_enough_steps():
 
 @pytest.mark.parametrize(
     ("n_features", "sizes", "init", "warm"),
-    [(1, (20,), 1000, 400), (3, (50, 50), 334, 134), (12, (2,), 500, 200), (12, (50,), 100, 40)],
+    [
+        (1, (20,), 1000, 400),
+        (3, (50, 50), 334, 134),
+        (12, (2,), 500, 200),
+        (12, (50,), 100, 40),
+        (30, (30,), 100, 28),
+    ],
 )
 def test_automatic_epochs_of_the_classifier_are_more_steps_where_layers_have_few_inputs(
     n_features, sizes, init, warm

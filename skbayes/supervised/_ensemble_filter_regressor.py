@@ -6,7 +6,7 @@ import numpy as np
 
 from skbayes._sklearn import _fit_context
 from skbayes.diagnostics import SpreadSkill, spread_skill
-from skbayes.supervised._filter import LEAST_STEPS, EnsembleFilterMixin
+from skbayes.supervised._filter import EnsembleFilterMixin
 from skbayes.supervised._regressor import BaseStackRegressor
 
 
@@ -61,8 +61,8 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
     inflate_when : {"auto", "before", "after"}, default="auto"
         Before or after re-convergence. ``"auto"`` is before, as published, but for ``"rtps"`` and
         ``"rtpp"``, which can only come after.
-    shrink_factor : float, default=0.9
-        What ``"shrink"`` keeps of the weights, :math:`\lambda`.
+    shrink_factor : float or "auto", default="auto"
+        What ``"shrink"`` keeps of the weights, :math:`\lambda`; ``"auto"`` is .9.
     taper_support : float, default=1.0
         Distance in layers from which on the noise of ``"anomalies"`` is independent
         (Gaspari-Cohn); up to 1 every layer is a block of its own.
@@ -227,7 +227,7 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         inflation="shrink",
         inflation_scale="auto",
         inflate_when="auto",
-        shrink_factor=0.9,
+        shrink_factor="auto",
         taper_support=1.0,
         adaptive=False,
         localization="mode",
@@ -295,9 +295,8 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         self.noise_scale = noise_scale
         self.normalize_y = normalize_y
 
-    def _find_least_steps(self) -> tuple[int, int]:
-        # with fewer a noise that is learned does not get to where it belongs, nor do the means
-        return LEAST_STEPS
+    def _count_inputs(self) -> int:
+        return 1  # with fewer steps a noise that is learned does not get to where it belongs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

@@ -21,17 +21,14 @@ from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised import _inflation
 from skbayes.supervised._anchors import Anchors, draw_anchors, perturb_targets, start_from_anchors
 from skbayes.supervised._epochs import AUTO_BATCH, EpochsMixin
-from skbayes.supervised._filter_checks import AUTO_SCALE, check_pairs, is_after
+from skbayes.supervised._filter_auto import AUTO_SCALE, count_epochs, resolve_shrinking
+from skbayes.supervised._filter_checks import check_pairs, is_after
 from skbayes.supervised._innovations import Innovations, resolution
 from skbayes.supervised._likelihood import Likelihood
 
 #: Deviation of the members from the one network that ``localization=None`` trains at first, in
 #: units of each tensor's spread when it was initialised.
 FIRST_ANOMALY = 0.1
-#: What ``"auto"`` epochs stand for in the first fit and in later ones, but for the least steps.
-AUTO_INIT, AUTO_WARM = 100, 40
-#: Least steps of a network with one input, in the first fit and in later ones.
-LEAST_STEPS = (1000, 400)
 #: Members whose predictions differ by less than this share of the labels' own noise are one.
 COLLAPSED = 0.01
 
@@ -45,7 +42,7 @@ class EnsembleFilterMixin(EpochsMixin):
         "inflation": [StrOptions(set(AUTO_SCALE)), None],
         "inflation_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "inflate_when": [StrOptions({"auto", "before", "after"})],
-        "shrink_factor": [Interval(Real, 0, 1, closed="both")],
+        "shrink_factor": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "taper_support": [Interval(Real, 0, None, closed="neither")],
         "adaptive": ["boolean"],
         "localization": [StrOptions({"mode"}), None],
@@ -68,7 +65,7 @@ class EnsembleFilterMixin(EpochsMixin):
         inflation="shrink",
         inflation_scale="auto",
         inflate_when="auto",
-        shrink_factor=0.9,
+        shrink_factor="auto",
         taper_support=1.0,
         adaptive=False,
         localization="mode",
@@ -254,13 +251,11 @@ class EnsembleFilterMixin(EpochsMixin):
         epochs = self.warm_epochs if resume else self.init_epochs
         if epochs != "auto":
             return int(epochs)
-        epochs, steps = (AUTO_WARM if resume else AUTO_INIT), self._find_least_steps()[resume]
-        if resume and self.inflation == "langevin":
-            return epochs  # noise and few steps make a sampler, noise and many a descent
-        return max(epochs, -(-steps // count_batches(n_rows, self._batch_rows(n_rows))))
+        n_batches = count_batches(n_rows, self._batch_rows(n_rows))
+        return count_epochs(self, self._count_inputs(), n_batches, resume)
 
-    def _find_least_steps(self: Any) -> tuple[int, int]:
-        """Steps that "auto" epochs are, at least: in the first fit and in later ones."""
+    def _count_inputs(self: Any) -> int:
+        """Least number of inputs of a layer, as far as ``"auto"`` is about it."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -276,7 +271,8 @@ class EnsembleFilterMixin(EpochsMixin):
         if self.inflation == "additive":
             moved = _inflation.additive(params, scale, unit, noise)
         elif self.inflation == "shrink":
-            moved = _inflation.shrink(params, self.shrink_factor, scale, unit, noise)
+            factor, _ = resolve_shrinking(self, self._count_inputs())
+            moved = _inflation.shrink(params, factor, scale, unit, noise)
         elif self.inflation == "langevin":
             same = dict.fromkeys(params, 1.0)  # all directions alike, whatever their spread
             moved = _inflation.additive(params, scale, same, noise)
@@ -293,10 +289,10 @@ class EnsembleFilterMixin(EpochsMixin):
 
     def _resolve_scale(self: Any, rows: Rows) -> float:
         scale = self.inflation_scale
-        if scale == "auto":
+        if self.inflation == "shrink":
+            _, scale = resolve_shrinking(self, self._count_inputs())
+        elif scale == "auto":
             scale = AUTO_SCALE[self.inflation]
-            if self.inflation == "shrink":
-                scale = _inflation.autoregressive_scale(self.shrink_factor)
         if self.inflation == "langevin":
             n_steps = self._plan_epochs(len(rows), resume=True)
             rates = np.full(n_steps, self.learning_rate_init)
