@@ -81,7 +81,7 @@ def test_anchors_and_bootstrap_would_count_a_known_noise_twice():
     make_regressor(anchored=True, bootstrap=True).fit(X, y)
 
 
-#: What "auto" stands for: where every layer has 30 inputs, and elsewhere.
+#: What "auto" stands for: where every layer has 40 inputs, and elsewhere.
 WIDE = {"shrink_factor": 0.7, "inflation_scale": 1.5, "warm_epochs": 28}
 NARROW = {"shrink_factor": 0.9, "inflation_scale": (1 - 0.9**2) ** 0.5, "warm_epochs": 40}
 
@@ -89,24 +89,27 @@ NARROW = {"shrink_factor": 0.9, "inflation_scale": (1 - 0.9**2) ** 0.5, "warm_ep
 @pytest.mark.parametrize(
     ("n_features", "sizes", "params", "expected"),
     [
-        (30, (30,), {}, WIDE),
-        (30, (), {}, WIDE),
-        (31, (40, 30), {"batch_size": 10}, WIDE),
-        (29, (100,), {}, NARROW),
-        (30, (29,), {}, NARROW),
-        (30, (40, 29, 40), {}, NARROW),
+        (40, (40,), {}, WIDE),
+        (40, (), {}, WIDE),
+        (41, (50, 40), {"batch_size": 10}, WIDE),
+        (39, (100,), {}, NARROW),
+        (40, (39,), {}, NARROW),
+        (40, (50, 39, 50), {}, NARROW),
         # what is set is what it is, and "auto" beside it what goes with that
-        (30, (30,), {"inflation_scale": 0.3}, WIDE | {"inflation_scale": 0.3}),
-        (30, (30,), {"warm_epochs": 5}, WIDE | {"warm_epochs": 5}),
+        (40, (40,), {"inflation_scale": 0.3}, WIDE | {"inflation_scale": 0.3}),
+        (40, (40,), {"warm_epochs": 5}, NARROW | {"warm_epochs": 5}),
+        (40, (40,), {"inflate_when": "after"}, NARROW),
+        (40, (40,), {"learning_rate_init": 0.009}, NARROW),
+        (40, (40,), {"optimizer": "sgd", "learning_rate_init": 0.1}, NARROW),
         (
-            30,
-            (30,),
+            40,
+            (40,),
             {"shrink_factor": 0.6},
             {"shrink_factor": 0.6, "inflation_scale": 0.8, "warm_epochs": 40},
         ),
-        (30, (30,), {"localization": None}, NARROW),
-        (30, (30,), {"inflation": "additive"}, {"inflation_scale": 1.0, "warm_epochs": 40}),
-        (30, (30,), {"inflation": None}, {"warm_epochs": 40}),
+        (40, (40,), {"localization": None}, NARROW),
+        (40, (40,), {"inflation": "additive"}, {"inflation_scale": 1.0, "warm_epochs": 40}),
+        (40, (40,), {"inflation": None}, {"warm_epochs": 40}),
     ],
 )
 def test_auto_stands_for_more_noise_and_fewer_epochs_where_every_layer_is_wide(
@@ -126,6 +129,6 @@ def test_auto_is_that_of_narrow_networks_where_the_width_is_not_known():
     X, y = make_targets()
     regressor = make_regressor((50,), inflation="shrink").fit(X, y)
     assert resolve_shrinking(regressor, regressor._count_inputs())[0] == 0.9
-    X, y = make_data(n_features=40)
+    X, y = make_data(n_features=50)
     own = make_classifier(inflation="shrink", module=nn.Linear).fit(X, y)
     assert resolve_shrinking(own, own._count_inputs())[0] == 0.9

@@ -334,7 +334,7 @@ def test_automatic_epochs_of_the_regressor_are_enough_steps():
         (3, (50, 50), 334, 134),
         (12, (2,), 500, 200),
         (12, (50,), 100, 40),
-        (30, (30,), 100, 28),
+        (40, (40,), 100, 28),
     ],
 )
 def test_automatic_epochs_of_the_classifier_are_more_steps_where_layers_have_few_inputs(

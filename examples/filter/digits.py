@@ -28,7 +28,7 @@ METHODS = {
     "shrink .7": WARM | {"warm_epochs": 30, "shrink_factor": 0.7},
     "shrink .5": WARM | {"warm_epochs": 30, "shrink_factor": 0.5},
     "shrink .5, q 2": WARM | {"warm_epochs": 30, "shrink_factor": 0.5, "inflation_scale": 2.0},
-    "shrink .7, q 1.5": WARM | {"warm_epochs": 30},
+    "shrink .7, q 1.5": WARM | {"warm_epochs": 30, "shrink_factor": 0.7, "inflation_scale": 1.5},
     "hot start": WARM | {"warm_epochs": 28, "inflation": None},
     "additive": WARM | {"warm_epochs": 28, "inflation": "additive"},
 }

@@ -56,9 +56,11 @@ class DeepEnsembleFilterClassifier(EnsembleFilterMixin, BaseStackClassifier):
         Before or after re-convergence. ``"auto"`` is before, as published, but for ``"rtps"`` and
         ``"rtpp"``, which can only come after.
     shrink_factor : float or "auto", default="auto"
-        What ``"shrink"`` keeps of the weights, :math:`\lambda`. ``"auto"``: .7 where every layer of
-        the default network has 30 inputs or more and ``localization="mode"``, which a round wins
-        back in 28 epochs; else .9.
+        What ``"shrink"`` keeps of the weights, :math:`\lambda`. ``"auto"`` is .9; it is .7 where
+        every layer of the default network has 40 inputs or more, which a round wins back there: by
+        28 epochs of Adam with a rate of .01 or more, before which the inflation comes, and with
+        ``localization="mode"``. Where one of these is set to something else, or ``warm_epochs`` to
+        a number, it is .9.
     taper_support : float, default=1.0
         Distance in layers from which on the noise of ``"anomalies"`` is independent
         (Gaspari-Cohn); up to 1 every layer is a block of its own.

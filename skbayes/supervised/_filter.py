@@ -21,8 +21,8 @@ from skbayes.diagnostics import SpreadSkill
 from skbayes.supervised import _inflation
 from skbayes.supervised._anchors import Anchors, draw_anchors, perturb_targets, start_from_anchors
 from skbayes.supervised._epochs import AUTO_BATCH, EpochsMixin
-from skbayes.supervised._filter_auto import AUTO_SCALE, count_epochs, resolve_shrinking
-from skbayes.supervised._filter_checks import check_pairs, is_after
+from skbayes.supervised._filter_auto import count_epochs, resolve_shrinking
+from skbayes.supervised._filter_checks import AUTO_SCALE, check_pairs, is_after
 from skbayes.supervised._innovations import Innovations, resolution
 from skbayes.supervised._likelihood import Likelihood
 

@@ -3,26 +3,18 @@
 from math import ceil
 from typing import Any
 
+from skbayes.supervised._filter_checks import is_after
 from skbayes.supervised._inflation import autoregressive_scale
 
-#: Inflation -> what ``inflation_scale="auto"`` means; of "shrink" it depends on the factor.
-AUTO_SCALE: dict[str, float | None] = {
-    "additive": 1.0,
-    "multiplicative": 1.05,
-    "rtps": 0.9,
-    "rtpp": 0.5,
-    "langevin": 1.0,
-    "shrink": None,
-    "anomalies": 0.1,
-}
 #: Epochs of the first fit and of later ones, but for the least steps.
 INIT_EPOCHS, WARM_EPOCHS = 100, 40
 #: Least steps of a network with one input, in the first fit and in later ones.
 LEAST_STEPS = (1000, 400)
 #: Inputs of every layer from which on no more are taken to need fewer steps.
 MANY_INPUTS = 10
-#: Inputs of every layer from which on a round wins back, in fewer epochs, what more noise takes.
-WIDE = 30
+#: Inputs of every layer from which on a round wins back, in fewer epochs, what more noise takes;
+#: the least rate at which so many steps do.
+WIDE, LEAST_RATE = 40, 0.01
 #: What shrinking keeps of the weights, of narrow networks and of wide ones.
 SHRINK_FACTOR, WIDE_SHRINK_FACTOR = 0.9, 0.7
 #: The noise and the epochs that go with the factor of wide networks.
@@ -31,6 +23,8 @@ WIDE_SCALE, WIDE_EPOCHS = 1.5, 28
 
 def is_wide(model: Any, n_inputs: int) -> bool:
     """Whether rounds are those of wide networks: fewer epochs, and more noise.
+
+    Where anything else that the balance of the two rests on is not the default, they are not.
 
     Parameters
     ----------
@@ -42,7 +36,11 @@ def is_wide(model: Any, n_inputs: int) -> bool:
     return (
         model.inflation == "shrink"
         and model.shrink_factor == "auto"
+        and model.warm_epochs == "auto"
         and model.localization == "mode"
+        and not is_after(model)  # nothing would follow the noise
+        and model.optimizer == "adam"
+        and model.learning_rate_init >= LEAST_RATE
         and model.module is None  # of another network it is not known how wide it is
         and n_inputs >= WIDE
     )

@@ -3,9 +3,18 @@
 from typing import Any
 
 from skbayes.supervised._anchors import has_known_noise
-from skbayes.supervised._filter_auto import AUTO_SCALE
 from skbayes.supervised._likelihood import Likelihood
 
+#: Inflation -> what ``inflation_scale="auto"`` means; of "shrink" it depends on the factor.
+AUTO_SCALE: dict[str, float | None] = {
+    "additive": 1.0,
+    "multiplicative": 1.05,
+    "rtps": 0.9,
+    "rtpp": 0.5,
+    "langevin": 1.0,
+    "shrink": None,
+    "anomalies": 0.1,
+}
 #: These compare the ensemble after re-convergence with what it was before.
 RELAXATIONS = {"rtps", "rtpp"}
 #: These are about the members' deviations from their mean.
