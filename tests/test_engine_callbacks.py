@@ -13,6 +13,7 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochScoring,
     GradientNormClipping,
+    LoadInitState,
     LRScheduler,
 )
 
@@ -273,6 +274,25 @@ def test_checkpoint_writes_the_best_epoch(estimator, tmp_path):
     best = [row["train_loss_best"] for row in model.net_.history]
     np.testing.assert_array_equal(best, losses <= np.minimum.accumulate(losses))
     assert not any(key.endswith("_best") for key in model.history_)
+
+
+def test_checkpoint_of_a_history_that_was_loaded_keeps_the_better_one(tmp_path):
+    X, y = make_data()
+    model = clone(ESTIMATORS[0]).set_params(
+        prior_scale=None,
+        init_epochs=20,
+        skorch_callbacks=[Checkpoint(monitor="train_loss_best", dirname=tmp_path)],
+    )
+    best = min(model.fit(X, y).history_["train_loss"])
+    state = (tmp_path / "params.pt").read_bytes()
+    loaded = Checkpoint(monitor="train_loss_best", dirname=tmp_path)
+    model.set_params(skorch_callbacks=[loaded, LoadInitState(loaded)], init_epochs=3)
+    model.fit(X, np.random.RandomState(0).permutation(y))
+    later = [row for row in model.net_.history if row["epoch"] > 20]
+    assert len(later) == 3
+    assert min(row["train_loss"] for row in later) > best
+    assert not any(row["train_loss_best"] for row in later)
+    assert (tmp_path / "params.pt").read_bytes() == state
 
 
 def test_epoch_scoring_sees_the_net():

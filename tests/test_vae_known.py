@@ -232,6 +232,15 @@ def test_mixture_is_capped():
     assert model._reference["centres"].shape == (3, MAX_CENTRES, 3)
 
 
+@pytest.mark.parametrize(("robust", "n_gaussians"), [(False, 10), (True, 5)])
+def test_density_of_codes_is_of_four_members_and_fewer_gaussians_where_rows_are_contaminated(
+    robust, n_gaussians
+):
+    X = np.random.RandomState(0).normal(size=(300, 3))
+    model = VAEAnomalyDetector(2, (4,), n_members=5, max_iter=1, robust=robust, random_state=0)
+    assert model.fit(X)._reference["means"].shape == (4, n_gaussians, 2)
+
+
 @pytest.mark.parametrize("score", sorted(DENSITIES - {"jacobian"}))
 @pytest.mark.parametrize("robust", [False, True])
 def test_log_densities_integrate_to_one_at_most(score, robust):

@@ -147,10 +147,7 @@ class StackNet(NeuralNet):
             The losses, detached.
         """
         if not self._closed_form:
-            with torch.enable_grad():
-                losses = self.member_losses(batch, mean_weight)
-                losses.sum().backward()
-            return losses.detach()
+            return self._differentiate(batch, mean_weight)
         with torch.no_grad():
             output, pull_back = output_and_pull_back(self.module_, batch.X)
             losses, gradient = self.criterion_.with_gradient(output, batch)
@@ -161,6 +158,13 @@ class StackNet(NeuralNet):
                 losses = losses * weight
                 pull_back(gradient.mul_((weight * (1.0 / losses.shape[1])).unsqueeze(-1)))
         return losses.mean(1)
+
+    def _differentiate(self, batch: Batch, mean_weight: float, share: float = 1.0) -> Tensor:
+        """Add the gradients of a share of the losses, by autograd."""
+        with torch.enable_grad():
+            losses = self.member_losses(batch, mean_weight)
+            (share * losses.sum()).backward()
+        return losses.detach()
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step.
@@ -267,8 +271,10 @@ class StackNet(NeuralNet):
             if not loud:
                 self.history.new_batch()  # skorch's Checkpoint asks for the last one
         loss = means.mean().item()
-        best = min(self._best.get(prefix, loss), loss)
-        self._best[prefix] = best
+        if prefix not in self._best:  # a callback may have loaded the history of a net before
+            before = [row[prefix + "_loss"] for row in self.history if prefix + "_loss" in row]
+            self._best[prefix] = min(before, default=loss)
+        best = self._best[prefix] = min(self._best[prefix], loss)
         self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_loss_best", loss <= best)
 

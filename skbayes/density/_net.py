@@ -1,5 +1,7 @@
 """The net that trains autoencoders: its criterion sees the module, not one output of it."""
 
+from math import ceil
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,7 @@ from skbayes._engine.net import StackNet
 from skbayes._engine.rows import Batch
 from skbayes.density._blocks import MIN_ROWS
 from skbayes.density._closed_form import has_closed_form, losses_and_pull_back
-from skbayes.nn import RelevancePrior, StackedModule
+from skbayes.nn import RelevancePrior, StackedModule, VampPrior
 
 #: Criteria whose loss is a sum over rows.
 ROW_BY_ROW = frozenset({"mse", "elbo", "iwae"})
@@ -73,21 +75,19 @@ class VAENet(StackNet):
         own = not any(isinstance(net, StackedModule) for net in (vae.encoder, vae.decoder))
         if not own or batch.weight is not None or settings.trim:
             return n_rows
-        if settings.criterion not in ROW_BY_ROW:
-            return n_rows
+        if settings.criterion not in ROW_BY_ROW or isinstance(vae.prior, VampPrior):
+            return n_rows  # the rows that are the prior's centres would be encoded for every piece
         n_samples = settings.n_samples if settings.criterion == "iwae" else 1
         row_bytes = vae.n_members * vae.width * n_samples * batch.X.element_size()
         fit = STEP_BYTES.get(batch.X.device.type, STEP_BYTES["cuda"]) // row_bytes
-        return n_rows if fit >= n_rows else max(fit, MIN_ROWS)
+        n_pieces = ceil(n_rows / max(fit, MIN_ROWS))
+        return ceil(n_rows / n_pieces)
 
     def _backward_of(self, batch: Batch, mean_weight: float, share: float) -> Tensor:
         """Add the gradient of a share of the loss."""
         if not self._closed_form or batch.weight is not None:
             self._closed_form = False
-            with torch.enable_grad():
-                losses = self.member_losses(batch, mean_weight)
-                (share * losses.sum()).backward()
-            return losses.detach()
+            return self._differentiate(batch, mean_weight, share)
         with torch.no_grad():
             losses, pull_back = losses_and_pull_back(self.criterion_, self.module_, batch)
             pull_back(torch.full_like(losses, share / losses.shape[1]))
