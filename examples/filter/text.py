@@ -166,7 +166,7 @@ def report(found):
 
 def draw(found, out):
     """Draw the filter's curves by set, and what others have more, on the runs that both have."""
-    figure, axes = new_figure(1, 3, 3.6)
+    figure, axes = new_figure(1, 3, 4.2)
     bases = {k[0]: k for k in found if k[1:] == ("entropy", "False", "filter")}
     for base in sorted(bases.values()):
         for pair in sorted({k[:2] for k in found[base]}):
@@ -188,14 +188,17 @@ def draw(found, out):
         label += "" if of_filter or kind[1] == "entropy" else f", {kind[1]}"
         label += "" if kind[0] == "minilm" else f", {kind[0]}"
         axes[0, 1 + of_filter].plot(MARKS, gains, "o-", ms=3, label=f"{label} ({len(both)})")
-    titles = "filter, entropy", "others less the filter", "its other requests less entropy"
+    titles = (
+        "test AUC of the filter by entropy",
+        "test AUC of others less the filter",
+        "its other requests less entropy",
+    )
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set(title=title, xlabel="labels")
         if title != titles[0]:
             ax.axhline(0, color="k", lw=0.8)
         if ax.lines[1:]:
-            ax.legend(fontsize="x-small")
-    axes[0, 0].set_ylabel("AUC on the test set")
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize="x-small", ncols=2)
     save(figure, out, "filter_text")
 
 
