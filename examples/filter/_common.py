@@ -69,5 +69,5 @@ def new_figure(rows, columns, size=3.0):
 def save(figure, out, name):
     """Write a figure."""
     out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out / f"{name}.png", dpi=80)
+    figure.savefig(out / f"{name}.png", dpi=80, bbox_inches="tight")
     print("drawn:", out / f"{name}.png")
