@@ -57,14 +57,15 @@ def test_without_information_the_posterior_is_the_prior(metric, prior_scale, tem
 def test_acceptance_is_near_the_target_after_warm_up(target):
     X, y = make_data()
     model = HMCClassifier(
-        (2,), "tanh", n_chains=8, n_warmup=150, n_draws=60, target_accept=target, random_state=0
+        (2,), "tanh", n_chains=8, n_warmup=300, n_draws=200, target_accept=target, random_state=0
     ).fit(X, y)
-    rate = model.history_["acceptance_rate"][150:].mean()
-    # the average of the steps tried is a little cautious
+    rate = model.history_["acceptance_rate"][300:].mean()
+    # the average of the steps tried is a little cautious: of .6 by .026, of .9 by .005, with
+    # standard deviations of .013 and .009 over seeds
     assert target - 0.05 < rate < target + 0.1
     steps = model.history_["step_size"]
-    assert (steps[150:] == model.step_size_).all()
-    assert len(np.unique(steps[:150])) > 10
+    assert (steps[300:] == model.step_size_).all()
+    assert len(np.unique(steps[:300])) > 10
 
 
 def test_history_has_a_row_a_trajectory_and_a_column_a_chain():
