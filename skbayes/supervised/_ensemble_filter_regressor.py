@@ -295,9 +295,6 @@ class DeepEnsembleFilterRegressor(EnsembleFilterMixin, BaseStackRegressor):
         self.noise_scale = noise_scale
         self.normalize_y = normalize_y
 
-    def _count_inputs(self) -> int:
-        return 1  # with fewer steps a noise that is learned does not get to where it belongs
-
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None
